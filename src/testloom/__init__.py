@@ -1,0 +1,1 @@
+"""testloom: runs test suites whose tests are data."""

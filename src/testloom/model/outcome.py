@@ -1,0 +1,113 @@
+"""The whole space of ways in which a program or a fragment can end."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TypeAlias
+
+from testloom.model.status import signal_name
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Exited:
+    """It ended by itself, with an exit status."""
+
+    code: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Killed:
+    """A signal ended it that we did not send."""
+
+    signal: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TimedOut:
+    """We ended it because its time was up, whatever it exited with then."""
+
+    after_s: float
+    ignored_term: bool = False
+    """Whether it had to be killed because it did not end when asked to."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class OutputLimit:
+    """We ended it because it wrote more than it may."""
+
+    limit_bytes: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class NotStarted:
+    """It could not be run at all, for instance because it is not there."""
+
+    why: str
+
+
+ProgramEnd: TypeAlias = Exited | Killed | TimedOut | OutputLimit | NotStarted
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Returned:
+    """The fragment's callback returned or raised; its worker lives."""
+
+    value: bytes | None = None
+    """The pickled value (or exception); None for no value at all. Never unpickled by main."""
+    raised: str = ""
+    """The traceback if the callback raised, else empty."""
+    aborted: bool = False
+    """Whether it raised `TestAbort`: an end without a result, on purpose."""
+    unpicklable: str = ""
+    """Why the value could not be sent, else empty."""
+    leaks: tuple[str, ...] = ()
+    """What the worker had to restore afterwards, such as ``threads=2``."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class WorkerDied:
+    """The process that ran the fragment ended before the fragment did."""
+
+    end: Exited | Killed
+    note: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FragmentTimedOut:
+    """The fragment's time was up; its worker was ended with everything it had started."""
+
+    after_s: float
+    ignored_term: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Stopped:
+    """The run is being stopped; the fragment was ended while it ran."""
+
+    why: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class WorkerLost:
+    """The fragment did not get to run to an end for a reason that is not its own."""
+
+    why: str
+
+
+FragmentEnd: TypeAlias = Returned | WorkerDied | FragmentTimedOut | Stopped | WorkerLost
+
+
+def headline(end: ProgramEnd) -> str:
+    """Say in a few words how a program ended."""
+    match end:
+        case Exited(code):
+            return f"exit status {code}"
+        case Killed(signum):
+            return f"killed by {signal_name(signum)}"
+        case TimedOut(after_s, ignored_term):
+            tail = ", SIGTERM ignored, killed" if ignored_term else ""
+            return f"timed out after {after_s:g} s{tail}"
+        case OutputLimit(limit):
+            return f"stopped: wrote more than {limit} bytes"
+        case NotStarted(why):
+            return f"could not start: {why}"

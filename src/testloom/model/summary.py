@@ -1,0 +1,103 @@
+"""What a run came to: the one value that every report reads.
+
+It holds one small entry a result; the result itself, with its logs, is loaded on demand from
+wherever the run keeps it (the journal), so that a summary of 100,000 tests fits in memory.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from testloom.model.result import ResultRecord
+from testloom.model.status import BAD_STATUSES, PASSING_STATUSES, TestStatus
+
+
+class ResultEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One result of a run, without its logs."""
+
+    name: str
+    test: str
+    """Name of the test that it is a result of; often `name` itself."""
+    status: TestStatus
+    message: str = ""
+    reason: str = ""
+    failure_reasons: tuple[str, ...] = ()
+    time_s: float | None = None
+    """Wall-clock seconds of the test's fragments."""
+    cpu_s: float | None = None
+    """CPU seconds of the test's fragments and the programs they ran."""
+    slot: int = -1
+    """The slot in which it was pushed; -1 if it never ran."""
+    started_s: float = 0.0
+    """Seconds from the beginning of the run to the start of the fragment that pushed it."""
+    driver: str = ""
+    """Name of the driver class."""
+    source: str = ""
+    """Path of the file that defines the test, relative to the suite's root where possible."""
+    line: int = 1
+    tags: tuple[str, ...] = ()
+    info: Mapping[str, str] = {}
+    place: int = -1
+    """Where `Summary.load` finds the whole record; -1 if nothing more is known."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RunInfo:
+    """What is known of a run as a whole."""
+
+    run_id: str
+    suite: str
+    root: str
+    """Absolute path of the suite's root directory."""
+    output_dir: str
+    command: tuple[str, ...]
+    """How the run was started, for people: the program and its arguments."""
+    jobs: int
+    started_at: float
+    """Seconds since the epoch."""
+    duration_s: float = 0.0
+    host: str = ""
+    platform: str = ""
+    stopped: str = ""
+    """Why the run ended before everything had run, else empty."""
+    selected: int = 0
+    """How many tests were selected."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """A run and its results, in the order in which they came."""
+
+    run: RunInfo
+    entries: Sequence[ResultEntry]
+    load: Callable[[ResultEntry], ResultRecord]
+    """Return the whole record of an entry, from wherever it is kept."""
+    notes: Sequence[str] = ()
+    """What the run wants people to know besides results: one line each."""
+
+    @property
+    def counts(self) -> Mapping[TestStatus, int]:
+        """How many results have each status; statuses that do not occur are not there."""
+        found = collections.Counter(entry.status for entry in self.entries)
+        return {status: found[status] for status in TestStatus if found[status]}
+
+    @property
+    def passed(self) -> int:
+        return sum(n for status, n in self.counts.items() if status in PASSING_STATUSES)
+
+    @property
+    def failed(self) -> int:
+        return sum(n for status, n in self.counts.items() if status in BAD_STATUSES)
+
+    @property
+    def skipped(self) -> int:
+        return sum(self.counts.values()) - self.passed - self.failed
+
+    @property
+    def last_line(self) -> str:
+        """The line that people and tools look for at the end of a run."""
+        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
