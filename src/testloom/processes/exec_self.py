@@ -1,0 +1,40 @@
+"""Lets a forked child become a fresh interpreter."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+
+def file_in_memory(content: bytes) -> int:
+    """Return a descriptor from which *content* can be read, that survives `exec`."""
+    fd = os.memfd_create("testloom-setup", 0)
+    with open(fd, "wb", closefd=False) as file:
+        file.write(content)
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
+
+
+def replace_by_module(module: str, arguments: Sequence[str]) -> NoReturn:
+    """Replace this process by a fresh interpreter that runs *module* as its main program.
+
+    Integers among *arguments* that name open descriptors are made to survive.
+    """
+    for argument in arguments:
+        if argument.isdigit() and int(argument) > 2:
+            os.set_inheritable(int(argument), True)  # noqa: FBT003 - that is what it is for
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(sys.executable, [sys.executable, *_flags(), "-m", module, *arguments])
+
+
+def _flags() -> list[str]:
+    """The options that decide what can be imported, and how."""
+    flags = ["-P"]
+    if sys.flags.isolated:
+        flags.append("-I")
+    if sys.flags.no_site:
+        flags.append("-S")
+    return flags

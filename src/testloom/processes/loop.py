@@ -1,0 +1,113 @@
+"""One place to wait: descriptors, instants and signals, each with a callback.
+
+Nothing polls: `run_once` sleeps in the kernel until a descriptor is ready, a timer is due or a
+signal came.  Callbacks run one after the other in the thread that calls `run_once`.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import selectors
+from collections.abc import Callable
+
+from testloom.processes import own_fds
+from testloom.processes.clock import Clock, SystemClock
+
+READ = selectors.EVENT_READ
+WRITE = selectors.EVENT_WRITE
+
+
+class Timer:
+    """A callback that will be called at an instant, unless cancelled."""
+
+    __slots__ = ("_loop", "callback")
+
+    def __init__(self, loop: EventLoop, callback: Callable[[], object]) -> None:
+        self._loop = loop
+        self.callback: Callable[[], object] | None = callback
+
+    def cancel(self) -> None:
+        if self.callback is not None:
+            self.callback = None
+            self._loop.forget_cancelled()
+
+
+class EventLoop:
+    """Waits for whatever comes first and calls back."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._selector = selectors.DefaultSelector()
+        fileno = getattr(self._selector, "fileno", None)
+        self._own_fd = own_fds.add(fileno()) if fileno else -1
+        self._timers: list[tuple[float, int, Timer]] = []
+        self._order = itertools.count()
+        self._cancelled = 0
+        self._soon: list[Callable[[], object]] = []
+        self.now = self._clock.now
+
+    def watch(self, fd: int, callback: Callable[[], object], events: int = READ) -> None:
+        """Call *callback* whenever *fd* is ready, until `unwatch`."""
+        self._selector.register(fd, events, callback)
+
+    def rewatch(self, fd: int, callback: Callable[[], object], events: int) -> None:
+        """Change what is waited for on *fd*."""
+        self._selector.modify(fd, events, callback)
+
+    def unwatch(self, fd: int) -> None:
+        """Forget *fd*; to be called before it is closed. Unknown ones are passed over."""
+        try:
+            self._selector.unregister(fd)
+        except (KeyError, ValueError):
+            return
+
+    def call_soon(self, callback: Callable[[], object]) -> None:
+        """Call *callback* in the next round, before waiting for anything."""
+        self._soon.append(callback)
+
+    def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
+        """Call *callback* once the clock reads *when*."""
+        timer = Timer(self, callback)
+        heapq.heappush(self._timers, (when, next(self._order), timer))
+        return timer
+
+    def forget_cancelled(self) -> None:
+        """Note that one more timer is dead; sweep them out once they are the majority."""
+        self._cancelled += 1
+        if self._cancelled > 64 and self._cancelled > len(self._timers) // 2:
+            self._timers = [entry for entry in self._timers if entry[2].callback is not None]
+            heapq.heapify(self._timers)
+            self._cancelled = 0
+
+    def run_once(self) -> None:
+        """Wait for at least one thing to happen, and call back for all that has."""
+        if self._soon:
+            soon, self._soon = self._soon, []
+            for callback in soon:
+                callback()
+            return
+        timers = self._timers
+        while timers and timers[0][2].callback is None:
+            heapq.heappop(timers)
+            self._cancelled -= 1
+        timeout = max(0.0, timers[0][0] - self.now()) if timers else None
+        for key, _events in self._selector.select(timeout):
+            key.data()
+        if self._timers:
+            self._run_due()
+
+    def _run_due(self) -> None:
+        now = self.now()
+        while self._timers and self._timers[0][0] <= now:
+            timer = heapq.heappop(self._timers)[2]
+            callback, timer.callback = timer.callback, None
+            if callback is None:
+                self._cancelled -= 1
+            else:
+                callback()
+
+    def close(self) -> None:
+        """Let go of the kernel's objects; the loop cannot be used any more."""
+        own_fds.discard(self._own_fd)
+        self._selector.close()

@@ -1,0 +1,39 @@
+"""The descriptors that are the runner's own and that no test may see.
+
+A forked worker inherits every descriptor.  Those that a suite opened are meant to be there;
+those of the runner (journal, sockets of other workers, the event loop) are closed first thing
+in the child.  Whoever opens such a descriptor says so here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+_own: set[int] = set()
+
+
+def add(fd: int) -> int:
+    """Note that *fd* is the runner's own; return it."""
+    _own.add(fd)
+    return fd
+
+
+def discard(fd: int) -> None:
+    """Note that *fd* is being closed."""
+    _own.discard(fd)
+
+
+def close(fd: int) -> None:
+    """Close *fd*, which is the runner's own; nothing happens if it is closed already."""
+    _own.discard(fd)
+    with contextlib.suppress(OSError):
+        os.close(fd)
+
+
+def close_all(but: frozenset[int] = frozenset()) -> None:
+    """In a forked child: close all of them except *but*."""
+    for fd in _own - but:
+        with contextlib.suppress(OSError):
+            os.close(fd)
+    _own.intersection_update(but)

@@ -1,0 +1,145 @@
+"""The processes below a process: who they are, how to end all of them, and that they are gone.
+
+Linux tells through ``/proc/PID/task/TID/children``.  A process that has made itself a subreaper
+(`prctl.become_subreaper`) keeps all its descendants below it, also those that a daemon left
+behind, so one walk sees everything; but a fork may be under way during the walk, so killing is
+a loop until nothing is left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+from collections.abc import Collection, Iterable
+
+from testloom.processes.clock import SystemClock
+
+_SETTLE_S = 1.0
+"""How long the dead may take to disappear before they are reported as unkillable."""
+
+
+def children(pid: int) -> list[int]:
+    """Return the children of process *pid*; an empty list if it is gone."""
+    found: list[int] = []
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return found
+    for thread in threads:
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{thread}/children", "rb") as f:
+            found.extend(map(int, f.read().split()))
+    return found
+
+
+def descendants(pid: int, without: Collection[int] = ()) -> list[int]:
+    """Return all processes below *pid*, parents first, leaving out the trees of *without*."""
+    found: list[int] = []
+    pending = [child for child in children(pid) if child not in without]
+    while pending:
+        child = pending.pop()
+        found.append(child)
+        pending.extend(children(child))
+    return found
+
+
+def has_children() -> bool:
+    """Tell whether this process has children, dead or alive, without reaping any."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def describe(pid: int) -> str:
+    """Return ``name (pid N)`` for a process, for people."""
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+            return f"{file.read().strip()} (pid {pid})"
+    except OSError:
+        return f"pid {pid}"
+
+
+def is_zombie(pid: int) -> bool:
+    """Tell whether *pid* has ended and waits to be reaped, or is gone altogether."""
+    return state(pid) in ("Z", "X", "")
+
+
+def state(pid: int) -> str:
+    """Return the one-letter state of process *pid*, as in ``ps``; empty if it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b") ")[2][:1].decode()
+    except OSError:
+        return ""
+
+
+def signal_all(pids: Iterable[int], signum: int) -> None:
+    """Send *signum* to each process; those that are gone or not ours to signal are passed over."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signum)
+
+
+def kill_below(pid: int, without: Collection[int] = ()) -> list[int]:
+    """Kill all processes below *pid* (which is this one, or an ancestor of them).
+
+    Walks again until a walk finds nothing alive, because a fork may be under way.  Returns
+    those still there after a second: they hang in the kernel, or belong to another user.
+    """
+    clock = SystemClock()
+    until = clock.now() + _SETTLE_S
+    mine = pid == os.getpid()
+    while True:
+        alive = [p for p in descendants(pid, without) if not is_zombie(p)]
+        if not alive:
+            if mine:
+                reap(without)
+            return []
+        signal_all(alive, signal.SIGKILL)
+        wait_gone(alive, until - clock.now())
+        if mine:
+            reap(without)
+        if clock.now() >= until:
+            return [p for p in alive if not is_zombie(p)]
+
+
+def wait_gone(pids: Iterable[int], timeout_s: float) -> bool:
+    """Wait until all of *pids* have ended; tell whether they have before *timeout_s* was up."""
+    clock = SystemClock()
+    until = clock.now() + timeout_s
+    fds: list[int] = []
+    poller = select.poll()
+    try:
+        for pid in pids:
+            with contextlib.suppress(OSError):
+                fd = os.pidfd_open(pid)
+                fds.append(fd)
+                poller.register(fd, select.POLLIN)
+        waiting = len(fds)
+        while waiting:
+            left = until - clock.now()
+            if left <= 0:
+                return False
+            for fd, _event in poller.poll(left * 1000):
+                poller.unregister(fd)
+                waiting -= 1
+        return True
+    finally:
+        for fd in fds:
+            os.close(fd)
+
+
+def reap(without: Collection[int] = ()) -> list[tuple[int, int]]:
+    """Collect this process's dead children except *without*; return their pids and statuses."""
+    ended: list[tuple[int, int]] = []
+    for pid in children(os.getpid()):
+        if pid in without:
+            continue
+        with contextlib.suppress(ChildProcessError):
+            got, status = os.waitpid(pid, os.WNOHANG)
+            if got:
+                ended.append((got, status))
+    return ended

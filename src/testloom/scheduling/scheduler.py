@@ -1,0 +1,288 @@
+"""The scheduler: fills slots with workers, waits for any of them to end, collects it.
+
+It decides with `ReadyQueue` and `Slots`, waits in an `EventLoop`, and acts through `Worker`.
+Three callables make it serve any kind of work: *job_factory* starts a worker for a unit of the
+graph, *collect_result* takes a finished one.  Both run in the thread that calls `run`.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from e3.collection.dag import DAG
+
+from testloom.model.errors import CycleError, InternalError, UsageError, nearest
+from testloom.processes.loop import EventLoop, Timer
+from testloom.scheduling.ready import ReadyQueue
+from testloom.scheduling.slots import Slots
+from testloom.scheduling.worker import Worker
+
+logger = logging.getLogger("testloom.scheduler")
+
+JobFactory = Callable[[str, Any, int], Worker]
+"""``job_factory(uid, data, slot)``: start the worker for a vertex of the graph."""
+CollectResult = Callable[[Worker], None]
+
+_FIRST_POLL_S = 0.1
+
+
+class Phase(enum.IntEnum):
+    """How far a scheduler has gone towards its end; it only ever moves forward."""
+
+    RUNNING = 0
+    DRAINING = 1
+    """Nothing new is started; what runs may end by itself."""
+    TERMINATING = 2
+    """What runs has been asked to end, and is killed when its grace is over."""
+    KILLING = 3
+    """What runs has been killed."""
+
+
+class MultiprocessScheduler:
+    """Runs the vertices of a graph in a fixed number of slots.
+
+    Args:
+        dag: the graph; `e3.collection.dag.DAG` or whatever has its ``vertex_data`` and
+            ``vertex_predecessors_items()``.  It is copied once: later changes are not seen.
+        job_factory: starts the worker of a vertex.
+        collect_result: takes a worker that has ended.
+        jobs: the number of slots; 0 for the number of cores.
+        dyn_poll_interval: whether the interval for workers that cannot be waited for adapts to
+            how long they run.  Others are never polled.
+        loop: an event loop to share with others.
+        priorities: uids that should come earlier (more) or later (less) than others.
+
+    Raises:
+        UsageError: *jobs* is negative.
+        CycleError: vertices wait for each other.
+    """
+
+    def __init__(
+        self,
+        dag: DAG,
+        job_factory: JobFactory,
+        collect_result: CollectResult,
+        jobs: int = 0,
+        dyn_poll_interval: bool = True,
+        *,
+        loop: EventLoop | None = None,
+        priorities: Mapping[str, float] | None = None,
+    ) -> None:
+        if jobs < 0:
+            raise UsageError(f"the number of jobs must not be negative: {jobs}; 0 means one a core")
+        self.dag = dag
+        self.parallelism = jobs or available_cores()
+        self.job_factory = job_factory
+        self.collect_result = collect_result
+        self.dyn_poll_interval = dyn_poll_interval
+        self.poll_interval = _FIRST_POLL_S
+        self.workers: list[Worker | None] = [None] * self.parallelism
+        """The worker in each slot."""
+        self.loop = loop or EventLoop()
+        self.phase = Phase.RUNNING
+        self._own_loop = loop is None
+        self._data: dict[str, Any] = dag.vertex_data
+        self._ready = _ready_queue(dag, priorities)
+        self._slots = Slots(self.parallelism)
+        self._timers: dict[int, Timer] = {}
+        self._polled: set[int] = set()
+        self._poll_timer: Timer | None = None
+
+    @property
+    def active_workers(self) -> int:
+        """How many workers run."""
+        return self._slots.busy
+
+    @property
+    def has_free_slots(self) -> bool:
+        return bool(self._slots)
+
+    @property
+    def no_work_left(self) -> bool:
+        """Whether nothing new is going to be started."""
+        return self.phase is not Phase.RUNNING or self._ready.left == self.active_workers
+
+    @no_work_left.setter
+    def no_work_left(self, value: bool) -> None:
+        if value:
+            self.stop(Phase.DRAINING)
+
+    @property
+    def waiting(self) -> int:
+        """How many vertices have not been started."""
+        return self._ready.left - self.active_workers
+
+    def run(self) -> None:
+        """Run everything; return when the last worker has ended.
+
+        If *job_factory* or *collect_result* raises, what runs is killed and waited for first.
+        """
+        try:
+            while self.step():
+                pass
+        except BaseException:
+            self.stop(Phase.KILLING)
+            self._see_them_end()
+            raise
+        finally:
+            if self._own_loop:
+                self.loop.close()
+
+    def step(self) -> bool:
+        """Fill the free slots, then wait for something to happen; False once all is done."""
+        self._fill()
+        if not self._slots.busy:
+            if self._ready.left and self.phase is Phase.RUNNING:
+                raise InternalError(f"{self._ready.left} vertices are neither ready nor running")
+            return False
+        self.loop.run_once()
+        return True
+
+    poll = step
+
+    def stop(self, phase: Phase) -> None:
+        """Move towards the end, as far as *phase* says."""
+        if phase <= self.phase:
+            return
+        self.phase = phase
+        for worker in list(filter(None, self.workers)):
+            if phase is Phase.TERMINATING:
+                worker.stopped = True
+                self._terminate(worker)
+            elif phase is Phase.KILLING:
+                worker.stopped = True
+                worker.kill()
+
+    def spawn_worker(self, uid: str, data: Any, slot: int) -> None:
+        """Start the worker of vertex *uid* in *slot*, which has been taken."""
+        worker = self.job_factory(uid, data, slot)
+        self.workers[slot] = worker
+        if worker.timeout_s is not None:
+            self._timers[slot] = self.loop.call_at(
+                self.loop.now() + worker.timeout_s, lambda: self._time_out(worker)
+            )
+        if not worker.watch(self.loop, lambda: self._ended(worker)):
+            self._polled.add(slot)
+            self._poll_later()
+
+    def release_worker(self, slot: int) -> None:
+        """Free *slot*."""
+        self.workers[slot] = None
+        timer = self._timers.pop(slot, None)
+        if timer is not None:
+            timer.cancel()
+        self._slots.give_back(slot)
+
+    def continues(self, uid: str) -> bool:
+        """Tell whether the same worker is going to be given the next fragment of the test."""
+        return self._ready.continues(uid)
+
+    def retry(self, worker: Worker) -> None:
+        """Give up *worker*, which did not get to run, and let its vertex be ready again."""
+        self.release_worker(worker.slot)
+        self._ready.put_back(worker.uid)
+
+    def _fill(self) -> None:
+        while self._ready and self._slots and self.phase is Phase.RUNNING:
+            uid = self._ready.take()
+            self.spawn_worker(uid, self._data[uid], self._slots.take())
+
+    def _ended(self, worker: Worker) -> None:
+        """Collect *worker* and start what continues it where it ran."""
+        slot, uid = worker.slot, worker.uid
+        self.workers[slot] = None
+        timer = self._timers.pop(slot, None)
+        if timer is not None:
+            timer.cancel()
+        chained = self._ready.done(uid)
+        try:
+            self.collect_result(worker)
+        except BaseException:
+            self._slots.give_back(slot)
+            raise
+        if chained is not None and self.phase is Phase.RUNNING:
+            self.spawn_worker(chained, self._data[chained], slot)
+        else:
+            self._slots.give_back(slot)
+
+    def _time_out(self, worker: Worker) -> None:
+        if self.workers[worker.slot] is worker:
+            worker.timed_out = True
+            self._terminate(worker)
+
+    def _terminate(self, worker: Worker) -> None:
+        """Ask *worker* to end, and kill it when its grace is over."""
+        worker.terminate()
+        old = self._timers.pop(worker.slot, None)
+        if old is not None:
+            old.cancel()
+        self._timers[worker.slot] = self.loop.call_at(self.loop.now() + worker.grace_s, worker.kill)
+
+    def _see_them_end(self) -> None:
+        """Wait for the workers that were killed, without collecting them."""
+        self.collect_result = lambda _worker: None
+        while self._slots.busy:
+            self.loop.run_once()
+
+    def _poll_later(self) -> None:
+        if self._poll_timer is None:
+            due = self.loop.now() + self.poll_interval
+            self._poll_timer = self.loop.call_at(due, self._poll_foreign)
+
+    def _poll_foreign(self) -> None:
+        """Ask the workers that nothing can be waited for on."""
+        self._poll_timer = None
+        ended = 0
+        for slot in sorted(self._polled):
+            worker = self.workers[slot]
+            if worker is not None and not worker.poll(self):
+                self._polled.discard(slot)
+                ended += 1
+                self._ended(worker)
+        if self.dyn_poll_interval:
+            scans = 1 if ended else 9
+            self.poll_interval = compute_next_dyn_poll(scans, self.poll_interval)
+        if self._polled:
+            self._poll_later()
+
+
+def compute_next_dyn_poll(poll_counter: int, poll_interval: float) -> float:
+    """Return the interval (seconds) to use next, after *poll_counter* scans found nothing.
+
+    More than eight scans: a quarter longer, up to a second. Less: a quarter shorter, down to
+    a tenth of a millisecond.
+    """
+    if poll_counter > 8:
+        return poll_interval * 1.25 if poll_interval < 1.0 else poll_interval
+    return poll_interval * 0.75 if poll_interval > 0.0001 else poll_interval
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use."""
+    try:
+        return len(os.sched_getaffinity(0)) or 1
+    except AttributeError:  # not Linux
+        return os.cpu_count() or 1
+
+
+def _ready_queue(dag: DAG, priorities: Mapping[str, float] | None) -> ReadyQueue:
+    predecessors = dict(dag.vertex_predecessors_items())
+    groups = {
+        uid: id(data.driver)
+        for uid, data in dag.vertex_data.items()
+        if getattr(data, "driver", None) is not None
+    }
+    try:
+        return ReadyQueue(predecessors, groups=groups, priorities=priorities)
+    except KeyError as error:
+        name = error.args[0]
+        raise UsageError(
+            f"a fragment depends on {name!r}, which does not exist{nearest(name, predecessors)}"
+        ) from None
+
+
+__all__ = ["CycleError", "MultiprocessScheduler", "Phase", "Worker", "compute_next_dyn_poll"]

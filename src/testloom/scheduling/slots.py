@@ -1,0 +1,49 @@
+"""The numbered places of a run."""
+
+from __future__ import annotations
+
+import heapq
+
+
+class Slots:
+    """*count* places, numbered from 0. The lowest free number is given out first.
+
+    A slot is given to one holder at a time: drivers derive ports and file names from it.
+    """
+
+    def __init__(self, count: int) -> None:
+        if count < 1:
+            raise ValueError(f"a run needs at least 1 slot, not {count}")
+        self.count = count
+        self._free = list(range(count))
+        self._is_free = [True] * count
+
+    def __bool__(self) -> bool:
+        """Whether a slot is free."""
+        return bool(self._free)
+
+    @property
+    def busy(self) -> int:
+        """How many slots are taken."""
+        return self.count - len(self._free)
+
+    def take(self) -> int:
+        """Return the lowest free slot, which is taken then.
+
+        Raises:
+            IndexError: none is free.
+        """
+        slot = heapq.heappop(self._free)
+        self._is_free[slot] = False
+        return slot
+
+    def give_back(self, slot: int) -> None:
+        """Free *slot*.
+
+        Raises:
+            ValueError: it is free already.
+        """
+        if self._is_free[slot]:
+            raise ValueError(f"slot {slot} is free already")
+        self._is_free[slot] = True
+        heapq.heappush(self._free, slot)

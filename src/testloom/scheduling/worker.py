@@ -1,0 +1,111 @@
+"""What runs one unit of work in a slot, and how the scheduler learns that it has ended.
+
+Subclasses say in `Worker.start` how the work is begun.  One that returns something like a
+`subprocess.Popen` (with a ``pid`` and ``poll()``) is waited for without polling, and what it
+writes to pipes is read all the time, so that it never blocks on a full one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import signal
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+from testloom.processes import tree
+from testloom.processes.drain import Drain
+from testloom.processes.loop import EventLoop
+
+
+@runtime_checkable
+class ProcessLike(Protocol):
+    """What `Worker.start` usually returns: `subprocess.Popen`, `e3.os.process.Run`, ..."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """Return the exit status; None while it runs."""
+
+
+class Worker:
+    """One unit of work in a slot. Making it starts it.
+
+    The names of the arguments are those of the attributes they are kept in.
+    """
+
+    index_generator: ClassVar[Iterator[int]] = itertools.count(1)
+
+    grace_s: float = 5.0
+    """Seconds between `terminate` and `kill` when its time is up."""
+    timeout_s: float | None = None
+    """Seconds it may run; None for ever."""
+    timed_out = False
+    """Whether it was asked to end because its time was up."""
+    stopped = False
+    """Whether it was asked to end because the run is being stopped."""
+
+    def __init__(self, uid: str, driver: Any, callback_name: str, slot: int, env: Any) -> None:
+        self.uid = uid
+        self.driver = driver
+        self.callback_name = callback_name
+        self.slot = slot
+        self.env = env
+        self.index = next(self.index_generator)
+        self.process = self.start()
+
+    def start(self) -> Any:
+        """Begin the work and return what represents it.
+
+        Raises:
+            NotImplementedError: a subclass has to say how.
+        """
+        raise NotImplementedError
+
+    def poll(self, scheduler: object) -> bool:  # noqa: ARG002 - part of the documented interface
+        """Tell whether the work is still going on. Never blocks."""
+        if self.process.poll() is None:
+            return True
+        self.process.wait()
+        return False
+
+    def watch(self, loop: EventLoop, ended: Callable[[], None]) -> bool:
+        """Arrange for *ended* to be called by *loop* once the work has ended.
+
+        Returns:
+            False if that cannot be done; then the scheduler asks `poll` now and then.
+        """
+        if not isinstance(self.process, ProcessLike):
+            return False
+        try:
+            pidfd = os.pidfd_open(self.process.pid)
+        except OSError:
+            return False
+        drain = Drain.of(self.process, loop)
+
+        def leader_ended() -> None:
+            loop.unwatch(pidfd)
+            os.close(pidfd)
+            self.poll(None)
+            drain.finish(ended)
+
+        loop.watch(pidfd, leader_ended)
+        return True
+
+    def terminate(self) -> None:
+        """Ask the work to end."""
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End the work now, with all it has started."""
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, signum: int) -> None:
+        pid = getattr(self.process, "pid", None)
+        if pid is None:
+            with contextlib.suppress(AttributeError):
+                (self.process.kill if signum == signal.SIGKILL else self.process.terminate)()
+            return
+        if self.process.poll() is None:
+            tree.signal_all([*tree.descendants(pid), pid], signum)

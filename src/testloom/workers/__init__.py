@@ -1,0 +1,1 @@
+"""Ways to run a fragment: a warm forked process, a fresh interpreter, the main process itself."""

@@ -1,0 +1,22 @@
+"""Starts slots' processes by forking main: they inherit drivers, closures and ``__main__``."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Sequence
+
+from testloom.model.fragment import FragmentData
+from testloom.processes.nursery import Nursery
+from testloom.workers import warm_process
+
+
+def forking(fragments: Sequence[FragmentData], *, name: str) -> Callable[[], Nursery]:
+    """Return what makes the nursery of a `WarmPool` whose workers are forks of this process.
+
+    *name* is that of the run's control group.
+    """
+
+    def child_main(slot: int, channel: socket.socket) -> None:
+        warm_process.main(slot, channel, fragments)
+
+    return lambda: Nursery(child_main, name=name)

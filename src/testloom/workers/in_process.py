@@ -1,0 +1,111 @@
+"""Runs fragments in the main process, with its terminal: for debugging, one at a time.
+
+Nothing protects the run from what a fragment does here: no time limit, no containment.
+"""
+
+from __future__ import annotations
+
+import os
+import pdb
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from testloom.model.fragment import FragmentData
+from testloom.model.outcome import FragmentEnd, Returned
+from testloom.processes import tree
+from testloom.processes.hygiene import Baseline
+from testloom.processes.loop import EventLoop
+from testloom.scheduling.worker import Worker
+from testloom.workers import running
+
+
+class InProcessWorkers:
+    """Makes workers that run their fragment at once, in this process.
+
+    Args:
+        predecessors: uid -> the uids it follows.
+        fragments: uid -> fragment.
+        loop: the scheduler's event loop.
+        env: the suite's environment.
+        post_mortem: whether to start the debugger where a fragment raises.
+    """
+
+    def __init__(
+        self,
+        *,
+        fragments: Mapping[str, FragmentData],
+        predecessors: Mapping[str, frozenset[str]],
+        loop: EventLoop,
+        env: Any,
+        post_mortem: bool = False,
+    ) -> None:
+        self.env = env
+        self.loop = loop
+        self._fragments = fragments
+        self._predecessors = predecessors
+        self._post_mortem = post_mortem
+        self._values: dict[str, Any] = {}
+        self._baseline = Baseline()
+
+    def worker(self, uid: str, data: FragmentData, slot: int) -> InProcessWorker:
+        """Run fragment *uid*: the job factory of a scheduler."""
+        return InProcessWorker(self, uid, data, slot)
+
+    def run(self, worker: InProcessWorker, data: FragmentData) -> None:
+        """Run the fragment of *worker*, keeping the value itself for those that follow."""
+        values: dict[str, Any] = {}
+        for other in sorted(self._predecessors.get(worker.uid, ())):
+            before = self._fragments[other]
+            values[before.name if before.driver is data.driver else other] = self._values[other]
+        report, value = running.call(data, values, worker.slot, worker.results.append, wanted=False)
+        if self._post_mortem and isinstance(value, BaseException) and report.raised:
+            traceback.print_exception(value)
+            pdb.post_mortem(value.__traceback__)
+        self._values[worker.uid] = value
+        sys.stdout.flush()
+        # The environment, the directory and so on; what it has started may be our own.
+        leaks, _fit = self._baseline.restore(spare=tree.children(os.getpid()))
+        worker.wall_s, worker.cpu_s = report.wall_s, report.cpu_s
+        worker.end = Returned(raised=report.raised, aborted=report.aborted, leaks=tuple(leaks))
+
+    def close(self) -> None:
+        """Nothing is left running."""
+
+
+class InProcessWorker(Worker):
+    """One fragment, run while it is made."""
+
+    def __init__(self, workers: InProcessWorkers, uid: str, data: FragmentData, slot: int) -> None:
+        self._workers = workers
+        self._data = data
+        self.results: list[bytes] = []
+        self.end: FragmentEnd | None = None
+        self.wall_s = 0.0
+        self.cpu_s = 0.0
+        self.output = b""
+        self.started_at = workers.loop.now()
+        super().__init__(uid, data.driver, data.name, slot, workers.env)
+
+    def start(self) -> None:
+        """Leave it to `watch`: the scheduler first has to know about this worker."""
+
+    def watch(self, loop: EventLoop, ended: Callable[[], None]) -> bool:
+        """Run the fragment in the loop's next round."""
+
+        def run() -> None:
+            self._workers.run(self, self._data)
+            ended()
+
+        loop.call_soon(run)
+        return True
+
+    def poll(self, scheduler: object) -> bool:  # noqa: ARG002 - part of the documented interface
+        return self.end is None
+
+    def terminate(self) -> None:
+        """It cannot be: it has this process to itself."""
+
+    def kill(self) -> None:
+        """It cannot be: it has this process to itself."""

@@ -1,0 +1,75 @@
+"""Chooses what fragments run in."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from testloom.model.fragment import FragmentData
+from testloom.processes.loop import EventLoop
+from testloom.scheduling.worker import Worker
+from testloom.workers.forking import forking
+from testloom.workers.fresh import recipe_of, spawning
+from testloom.workers.in_process import InProcessWorkers
+from testloom.workers.warm import WarmPool
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSettings:
+    """How fragments are to be run."""
+
+    name: str
+    """Names the run's control group."""
+    start_method: str = "fork"
+    """``fork`` or ``spawn``."""
+    in_process: bool = False
+    post_mortem: bool = False
+    timeout_s: float | None = None
+    """Limit of fragments whose driver has none."""
+
+
+class Workers(Protocol):
+    """Makes workers, and ends what they have left when the run is over."""
+
+    def worker(self, uid: str, data: FragmentData, slot: int) -> Worker:
+        """Start fragment *uid* in *slot*."""
+
+    def close(self) -> None:
+        """End everything."""
+
+
+def make_workers(
+    settings: WorkerSettings,
+    *,
+    fragments: Mapping[str, FragmentData],
+    predecessors: Mapping[str, frozenset[str]],
+    loop: EventLoop,
+    env: Any,
+    continues: Callable[[str], bool],
+    note: Callable[[str], None],
+) -> Workers:
+    """Return the workers that *settings* ask for."""
+    if settings.in_process:
+        return InProcessWorkers(
+            fragments=fragments,
+            predecessors=predecessors,
+            loop=loop,
+            env=env,
+            post_mortem=settings.post_mortem,
+        )
+    is_fork = settings.start_method == "fork"
+    table = list(fragments.values())
+    return WarmPool(
+        fragments=fragments,
+        predecessors=predecessors,
+        loop=loop,
+        env=env,
+        make_nursery=(
+            forking(table, name=settings.name) if is_fork else spawning(env, name=settings.name)
+        ),
+        recipe_of=None if is_fork else recipe_of,
+        continues=continues,
+        timeout_s=settings.timeout_s,
+        note=note,
+    )

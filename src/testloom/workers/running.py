@@ -1,0 +1,132 @@
+"""Runs one fragment: calls its callback and turns whatever happens into a report.
+
+Used by every kind of worker, in the process in which the fragment runs.
+"""
+
+from __future__ import annotations
+
+import pickle
+import resource
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from testloom.model import records
+from testloom.model.errors import TestAbort
+from testloom.model.fragment import FragmentData
+from testloom.processes.clock import SystemClock, cpu_now
+from testloom.workers.messages import KEPT, Report
+
+MAX_VALUE_BYTES = 32 * 1024 * 1024
+_MAX_FRAMES = 50
+_MAX_TRACEBACK = 64 * 1024
+_now = SystemClock.now
+
+
+class Terminated(BaseException):
+    """Raised in a worker that is asked to end, so that what it holds is cleaned up."""
+
+
+def call(
+    data: FragmentData,
+    previous_values: dict[str, Any],
+    slot: int,
+    push: Callable[[bytes], None],
+    *,
+    attempt: int = 0,
+    wanted: bool = True,
+) -> tuple[Report, Any]:
+    """Run the fragment; return the report and the value itself.
+
+    *push* is called with each result as the driver pushes it, encoded.  The report has the
+    value only if it is *wanted*.
+    """
+    driver = data.driver
+    driver.on_push = lambda item: push(records.encode(item.result))
+    report = Report(attempt)
+    value: Any = None
+    started_at, cpu_before = _now(), _cpu_s()
+    try:
+        callback = data.callback if not data.callback_by_name else None
+        value = (callback or getattr(driver, data.name))(previous_values, slot)
+    except TestAbort:
+        report.aborted = True
+    except Terminated:
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever a driver raises becomes a result
+        value = error
+        report.raised = _traceback_of(error)
+    finally:
+        driver.on_push = None
+    report.wall_s = _now() - started_at
+    report.cpu_s = _cpu_s() - cpu_before
+    if wanted and value is not None:
+        _pickle_into(report, value)
+    return report, value
+
+
+def values_for(order_values: Mapping[str, bytes | None], kept: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values that a fragment is called with."""
+    if not order_values:
+        return {}
+    return {
+        name: None if data is None else kept.get(name) if data == KEPT else pickle.loads(data)  # noqa: S301 - from a process of the same run
+        for name, data in order_values.items()
+    }
+
+
+def _pickle_into(report: Report, value: Any) -> None:
+    try:
+        data = pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
+        if isinstance(value, BaseException):
+            # Some exceptions pickle well and cannot be loaded again.
+            pickle.loads(data)  # noqa: S301 - our own bytes
+    except Exception as error:  # noqa: BLE001 - a foreign __reduce__ may do anything
+        if isinstance(value, BaseException):
+            text = f"{type(value).__name__}: {_str(value)}"
+            report.value = pickle.dumps(RuntimeError(text))
+        else:
+            report.unpicklable = f"{type(value).__name__}: {_str(error)}"
+        return
+    if len(data) > MAX_VALUE_BYTES:
+        report.unpicklable = f"{len(data)} bytes, the limit is {MAX_VALUE_BYTES}"
+    else:
+        report.value = data
+
+
+def _str(value: object) -> str:
+    try:
+        return str(value)[:1000]
+    except Exception:  # noqa: BLE001 - a foreign __str__
+        return "(it cannot be shown)"
+
+
+def _traceback_of(error: BaseException) -> str:
+    """Return the traceback without our own frame, cut where it is absurdly long."""
+    own = error.__traceback__
+    shown = own.tb_next if own is not None and own.tb_next is not None else own
+    try:
+        lines = traceback.format_exception(
+            type(error), error, shown, limit=-_MAX_FRAMES if _is_deep(shown) else None
+        )
+        text = "".join(lines)
+    except Exception as second:  # noqa: BLE001 - foreign __str__, __repr__, __cause__
+        text = f"{type(error).__name__}: (traceback not available: {type(second).__name__})\n"
+    if len(text) > _MAX_TRACEBACK:
+        half = _MAX_TRACEBACK // 2
+        text = f"{text[:half]}\n... {len(text) - 2 * half} characters dropped ...\n{text[-half:]}"
+    return text
+
+
+def _is_deep(frame: Any) -> bool:
+    for _ in range(2 * _MAX_FRAMES):
+        if frame is None:
+            return False
+        frame = frame.tb_next
+    return True
+
+
+def _cpu_s() -> float:
+    """CPU seconds of this process and of the programs it has waited for."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return cpu_now() + children.ru_utime + children.ru_stime

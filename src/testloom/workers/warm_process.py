@@ -1,0 +1,145 @@
+"""The process of a slot: waits for an order, runs the fragment, cleans up, waits again."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import random
+import signal
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from testloom.model.errors import InternalError
+from testloom.model.fragment import FragmentData
+from testloom.processes import tree
+from testloom.processes.channel import BlockingChannel, ProtocolError
+from testloom.processes.hygiene import Baseline
+from testloom.processes.nursery import STACKS_SIGNAL
+from testloom.workers import messages, running
+from testloom.workers.messages import Order, Report
+from testloom.workers.sharing import SharedState
+
+FragmentOf = Callable[[Order], FragmentData]
+"""Finds or makes the fragment that an order speaks of."""
+
+
+def main(slot: int, channel: socket.socket, fragments: Sequence[FragmentData]) -> None:
+    """Serve orders for fragments that this process has inherited."""
+    serve(slot, channel, lambda order: fragments[order.index])
+
+
+def serve(slot: int, channel: socket.socket, fragment_of: FragmentOf) -> None:
+    """Serve orders until main has gone or the process is not fit for another one."""
+    _prepare()
+    process = _WarmProcess(slot, BlockingChannel(channel), fragment_of)
+    try:
+        process.serve()
+    except running.Terminated:
+        sys.exit(128 + signal.SIGTERM)
+
+
+def _prepare() -> None:
+    signal.signal(signal.SIGTERM, _terminated)
+    faulthandler.enable(file=2)
+    faulthandler.register(STACKS_SIGNAL, file=2, all_threads=True)
+    random.seed()
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed()
+
+
+def _terminated(_signum: int, _frame: object) -> NoReturn:
+    # Only once: what runs on the way out must not be interrupted again.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise running.Terminated
+
+
+class _WarmProcess:
+    def __init__(self, slot: int, channel: BlockingChannel, fragment_of: FragmentOf) -> None:
+        self._slot = slot
+        self._channel = channel
+        self._fragment_of = fragment_of
+        self._kept: dict[str, Any] = {}
+        """Values that cannot be pickled, for the next fragment of the test."""
+        self._driver: Any = None
+        """The driver of a test that is going on here."""
+        self._untouched: dict[str, Any] = {}
+        """Its attributes as they were before the first fragment ran here."""
+        self._shared: SharedState | None = None
+        self._baseline = Baseline()
+
+    def serve(self) -> None:
+        self._channel.send(messages.READY, b"")
+        while (got := self._channel.wait_frame()) is not None:
+            kind, payload = got
+            if kind != messages.RUN:
+                raise InternalError(f"a worker was sent a message of kind {kind}")
+            order = messages.decode_order(payload)
+            report = self._run(order)
+            self._send(report)
+            if order.last or not report.fit:
+                return
+
+    def _run(self, order: Order) -> Report:
+        data = self._fragment_of(order)
+        if data.driver is not self._driver:
+            self._driver, self._shared, self._kept = data.driver, None, {}
+            self._untouched = dict(vars(data.driver))
+        if order.shares:
+            self._share(order)
+        values = running.values_for(order.values, self._kept)
+        report, value = running.call(
+            data, values, self._slot, self._push, attempt=order.attempt, wanted=order.wanted
+        )
+        if report.unpicklable and order.continues:
+            self._kept[data.name] = value
+            report.unpicklable, report.value = "", messages.KEPT
+        if self._shared is not None:
+            self._shared.note(order.attempt)
+            report.state = self._shared.packed()
+        self._flush()
+        self._clean_up(order, report)
+        if not order.continues:
+            self._let_go()
+        return report
+
+    def _share(self, order: Order) -> None:
+        if self._shared is None:
+            self._shared = SharedState(self._driver)
+            self._shared.note(0)
+        self._shared.apply(order.states)
+
+    def _push(self, record: bytes) -> None:
+        self._channel.send(messages.RESULT, record)
+
+    def _send(self, report: Report) -> None:
+        try:
+            self._channel.send(messages.REPORT, messages.encode(report))
+        except ProtocolError as error:
+            small = Report(report.attempt, unpicklable=str(error), raised=report.raised)
+            self._channel.send(messages.REPORT, messages.encode(small))
+
+    def _clean_up(self, order: Order, report: Report) -> None:
+        """Restore this process; while the test goes on here, leave it what it has made."""
+        if order.continues or order.last:
+            if order.last:
+                tree.kill_below(os.getpid())
+            return
+        report.leaks, report.fit = self._baseline.restore()
+
+    def _let_go(self) -> None:
+        """Let the driver be as it was before: its results and logs would pile up here."""
+        if self._shared is None and self._driver is not None:
+            attributes = vars(self._driver)
+            attributes.clear()
+            attributes.update(self._untouched)
+            self._driver = None
+
+    @staticmethod
+    def _flush() -> None:
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except (OSError, ValueError, AttributeError):
+                continue  # closed or replaced by the test: restored below
