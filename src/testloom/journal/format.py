@@ -1,0 +1,281 @@
+r"""The form of a journal on disk, version 1.
+
+A journal is a sequence of records, each one line::
+
+    <length> <crc32> <json>\n
+
+*length* is the number of bytes of the JSON, ten decimal digits; *crc32* is the checksum of the
+JSON, eight hexadecimal digits.  The first record is a `RunStart`, which names the version.
+Readers skip records of a ``type`` they do not know; a change that makes old readers wrong
+increases `FORMAT`.
+
+A `Result` holds the `testloom.model.result.ResultRecord` exactly as the worker sent it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import zlib
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+
+from testloom.model.result import ResultRecord
+from testloom.model.status import TestStatus
+from testloom.model.summary import ResultEntry, RunInfo
+
+FORMAT: Final = 1
+HEADER_SIZE: Final = 20
+"""Bytes before the JSON of a record."""
+
+
+_STATUSES: Final = {status.name: status for status in TestStatus}
+
+
+class JournalError(OSError):
+    """The journal cannot be written or read; the message names it and says why.
+
+    The run whose journal it is must stop: what happens from here on may not be kept.
+    """
+
+    def __init__(self, path: str, why: str, *, place: int = -1) -> None:
+        super().__init__(f"{path}: {why}")
+        self.path = path
+        self.place = place
+        """Where the record that met the error is all the same; -1 if it was not written."""
+
+
+class PlannedTest(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """A test that was selected, as it was known before anything ran."""
+
+    name: str
+    source: str = ""
+    line: int = 1
+    driver: str = ""
+    tags: tuple[str, ...] = ()
+
+
+class _Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What is common to all records."""
+
+    t: float
+    """Seconds since the beginning of the run."""
+
+
+class RunStart(_Record, frozen=True, tag="run-start"):
+    """A run begins."""
+
+    format: int
+    run: RunInfo
+    boot_id: str = ""
+    """Which start of the machine it runs in: a run of another boot cannot still be running."""
+    selection: str = ""
+    """`selection_hash` of the selected tests' names."""
+    tests: int = 0
+    """How many tests were selected."""
+
+
+class Tests(_Record, frozen=True, tag="tests"):
+    """Some of the selected tests; there are as many of these records as it takes."""
+
+    tests: tuple[PlannedTest, ...]
+
+
+class FragmentStart(_Record, frozen=True, tag="fragment-start"):
+    """A fragment was given to a slot."""
+
+    uid: str
+    test: str
+    slot: int
+    attempt: int = 1
+
+
+class FragmentEnd(_Record, frozen=True, tag="fragment-end"):
+    """A fragment ended, and its slot is free again."""
+
+    uid: str
+    slot: int
+    end: str
+    """How: the name of a class of `testloom.model.outcome.FragmentEnd`."""
+    wall_s: float
+    cpu_s: float
+
+
+class ResultIndex(_Record, frozen=True, tag="result"):
+    """A `Result` without the record itself: what a reader keeps in memory."""
+
+    name: str
+    test: str
+    status: str
+    message: str = ""
+    reason: str = ""
+    failure_reasons: tuple[str, ...] = ()
+    time_s: float | None = None
+    cpu_s: float | None = None
+    slot: int = -1
+    started_s: float = 0.0
+    driver: str = ""
+    source: str = ""
+    line: int = 1
+    tags: tuple[str, ...] = ()
+    info: dict[str, str] = {}
+
+    def entry(self, place: int) -> ResultEntry:
+        """Return this as the entry of the result that is kept at *place*."""
+        return ResultEntry(
+            name=self.name,
+            test=self.test,
+            status=_STATUSES.get(self.status, TestStatus.ERROR),
+            message=self.message,
+            reason=self.reason,
+            failure_reasons=self.failure_reasons,
+            time_s=self.time_s,
+            cpu_s=self.cpu_s,
+            slot=self.slot,
+            started_s=self.started_s,
+            driver=self.driver,
+            source=self.source,
+            line=self.line,
+            tags=self.tags,
+            info=self.info,
+            place=place,
+        )
+
+
+class Result(ResultIndex, frozen=True, kw_only=True, tag="result"):
+    """A result is final."""
+
+    record: msgspec.Raw
+
+
+class RunEnd(_Record, frozen=True, tag="run-end"):
+    """The run ended by itself; where this record is missing, something ended it."""
+
+    duration_s: float
+    stopped: str = ""
+    exit_code: int = 0
+
+
+Written = RunStart | Tests | FragmentStart | FragmentEnd | Result | RunEnd
+"""What a writer writes."""
+Indexed = RunStart | Tests | FragmentStart | FragmentEnd | ResultIndex | RunEnd
+"""What a reader reads one after the other."""
+
+
+class _Opening(msgspec.Struct, tag="run-start"):
+    """The part of a `RunStart` that is the same in every version."""
+
+    format: int
+
+
+class _Kept(msgspec.Struct, tag="result"):
+    """The part of a `Result` that is read when somebody wants to see it."""
+
+    record: ResultRecord
+
+
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[Indexed] = msgspec.json.Decoder(Indexed)
+_opening_decoder = msgspec.json.Decoder(_Opening)
+_kept_decoder = msgspec.json.Decoder(_Kept)
+
+
+def result_of(entry: ResultEntry, record: bytes, t: float) -> Result:
+    """Return what is written for *entry*, whose `ResultRecord` is the JSON *record*."""
+    return Result(
+        t=t,
+        name=entry.name,
+        test=entry.test,
+        status=entry.status.name,
+        message=entry.message,
+        reason=entry.reason,
+        failure_reasons=entry.failure_reasons,
+        time_s=entry.time_s,
+        cpu_s=entry.cpu_s,
+        slot=entry.slot,
+        started_s=entry.started_s,
+        driver=entry.driver,
+        source=entry.source,
+        line=entry.line,
+        tags=entry.tags,
+        info=dict(entry.info),
+        record=msgspec.Raw(record),
+    )
+
+
+def encode(record: Written) -> bytes:
+    """Return *record* as a line of the journal; text that is not Unicode is escaped."""
+    try:
+        data = _encoder.encode(record)
+    except UnicodeEncodeError:
+        data = _encoder.encode(_escaped(record))
+    return b"%010d %08x %b\n" % (len(data), zlib.crc32(data), data)
+
+
+def size_in(header: bytes) -> int | None:
+    """Return how many bytes of JSON follow *header*; None if it is no header of a record."""
+    if len(header) == HEADER_SIZE and header[10] == header[19] == 0x20 and header[:10].isdigit():
+        return int(header[:10])
+    return None
+
+
+def is_whole(header: bytes, body: bytes) -> bool:
+    """Tell whether *body*, JSON and line end, is what *header* announces."""
+    try:
+        expected = int(header[11:19], 16)
+    except ValueError:
+        return False
+    return body.endswith(b"\n") and zlib.crc32(memoryview(body)[:-1]) == expected
+
+
+def decode(data: bytes) -> Indexed | None:
+    """Return the record whose JSON is *data*; None if it is of no kind that we know."""
+    try:
+        return _decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def format_of(data: bytes) -> int | None:
+    """Return the version in the first record, whose JSON is *data*; None if it has none."""
+    try:
+        return _opening_decoder.decode(data).format
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def decode_kept(data: bytes) -> ResultRecord | None:
+    """Return the result within the `Result` whose JSON is *data*; None if there is none."""
+    try:
+        return _kept_decoder.decode(data).record
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def selection_hash(names: Iterable[str]) -> str:
+    """Return 16 hexadecimal digits that differ for different lists of names."""
+    digest = hashlib.sha256()
+    for name in names:
+        digest.update(name.encode("utf-8", "surrogatepass") + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def _escaped(value: Any) -> Any:
+    """Return *value* with every lone surrogate in it written as an escape."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, tuple):
+        return tuple(_escaped(item) for item in value)
+    if isinstance(value, dict):
+        return {_escaped(key): _escaped(item) for key, item in value.items()}
+    if isinstance(value, msgspec.Struct):
+        fields = {name: _escaped(getattr(value, name)) for name in value.__struct_fields__}
+        return type(value)(**fields)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        names = (field.name for field in dataclasses.fields(value))
+        return dataclasses.replace(
+            value, **{name: _escaped(getattr(value, name)) for name in names}
+        )
+    return value

@@ -1,0 +1,78 @@
+"""What a report shows of the logs of a result: loaded, made text, cut to size.
+
+The logs of a result are read from the disk, so a report asks for them only where it shows
+them.  A record that cannot be read costs its logs, never the report.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final
+
+from testloom.model.log import binary_repr
+from testloom.model.result import ResultRecord
+from testloom.model.status import TestStatus
+from testloom.model.summary import ResultEntry, Summary
+
+LIMIT_BYTES: Final = 64 << 10
+"""Bytes that a report shows of one log: half from its head, half from its tail."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Details:
+    """The logs of a result as text; what there is none of is empty."""
+
+    log: str = ""
+    diff: str = ""
+    expected: str = ""
+    out: str = ""
+
+
+def details_of(summary: Summary, entry: ResultEntry, limit: int = LIMIT_BYTES) -> Details:
+    """Load the logs of *entry*, each cut to *limit* bytes."""
+    if entry.place < 0:
+        return Details()
+    try:
+        record = summary.load(entry)
+    except OSError as error:
+        return Details(log=f"the logs of this result are lost: {error}\n")
+    return Details(
+        log=excerpt(_text(record, "log"), limit),
+        diff=excerpt(_text(record, "diff"), limit),
+        expected=excerpt(_text(record, "expected"), limit),
+        out=excerpt(_text(record, "out"), limit),
+    )
+
+
+def needs_details(entry: ResultEntry) -> bool:
+    """Tell whether people will want to see the logs of *entry*."""
+    return entry.status is not TestStatus.PASS
+
+
+def excerpt(text: str, limit: int = LIMIT_BYTES) -> str:
+    r"""Return *text*, without its middle if it takes more than *limit* bytes of UTF-8.
+
+    >>> excerpt("0123456789" * 10, 40)
+    '012345\n... 88 bytes dropped ...\n456789'
+    """
+    if len(text) * 4 <= limit or (text.isascii() and len(text) <= limit):
+        return text
+    data = text.encode("utf-8", "surrogatepass")
+    if len(data) <= limit:
+        return text
+    # The note counts towards the limit; the longest one is as long as this one.
+    half = max(0, limit - len(_note(len(data)))) // 2
+    head = data[:half].decode("utf-8", "ignore")
+    tail = data[len(data) - half :].decode("utf-8", "ignore")
+    return f"{head}{_note(len(data) - 2 * half)}{tail}"
+
+
+def _note(dropped: int) -> str:
+    return f"\n... {dropped} bytes dropped ...\n"
+
+
+def _text(record: ResultRecord, field: str) -> str:
+    binary: bytes | None = getattr(record, f"{field}_bytes")
+    if binary is not None:
+        return binary_repr(binary)
+    return getattr(record, field) or ""

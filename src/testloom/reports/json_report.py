@@ -1,0 +1,95 @@
+"""The run as one strict JSON document, for programs.
+
+Every result has the same keys; those that are not a plain PASS have ``details`` with their
+logs, each cut to 64 KiB.  Text is valid Unicode: what is not is escaped.  Times that are not
+numbers are null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+from testloom.model.summary import ResultEntry, Summary
+from testloom.reports.details import Details, details_of, needs_details
+
+FORMAT: Final = "testloom-results"
+VERSION: Final = 1
+"""Increased when a key changes its meaning or goes away; new keys may come at any time."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class JsonReport:
+    """The ``json`` report."""
+
+    name: Final = "json"
+    default_file: Final = "results.json"
+
+    def write(self, summary: Summary) -> Iterator[str]:
+        """Yield the document piece by piece."""
+        head = {
+            "format": FORMAT,
+            "version": VERSION,
+            "run": summary.run,
+            "counts": {status.name: count for status, count in summary.counts.items()},
+            "passed": summary.passed,
+            "failed": summary.failed,
+            "skipped": summary.skipped,
+            "notes": list(summary.notes),
+        }
+        yield f'{_json(head)[:-1]},"results":['
+        before = "\n"
+        for entry in summary.entries:
+            details = details_of(summary, entry) if needs_details(entry) else None
+            yield before + _json(_result(entry, details))
+            before = ",\n"
+        yield "\n]}\n"
+
+
+def _result(entry: ResultEntry, details: Details | None) -> dict[str, Any]:
+    result = {
+        "name": entry.name,
+        "test": entry.test,
+        "status": entry.status.name,
+        "message": entry.message,
+        "reason": entry.reason,
+        "failure_reasons": entry.failure_reasons,
+        "time_s": entry.time_s,
+        "cpu_s": entry.cpu_s,
+        "slot": entry.slot,
+        "started_s": entry.started_s,
+        "driver": entry.driver,
+        "source": entry.source,
+        "line": entry.line,
+        "tags": entry.tags,
+        "info": dict(entry.info),
+    }
+    if details is not None:
+        result["details"] = {
+            "log": details.log,
+            "diff": details.diff,
+            "expected": details.expected,
+            "out": details.out,
+        }
+    return result
+
+
+def _json(value: Any) -> str:
+    try:
+        return _encode(value).decode()
+    except UnicodeEncodeError:
+        return _encode(_unicode(msgspec.to_builtins(value))).decode()
+
+
+def _unicode(value: Any) -> Any:
+    """Return *value*, made of JSON's types, with every lone surrogate written as an escape."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, list | tuple):
+        return [_unicode(item) for item in value]
+    if isinstance(value, dict):
+        return {_unicode(key): _unicode(item) for key, item in value.items()}
+    return value

@@ -1,0 +1,183 @@
+"""The report formats, what a user asks for, and how a report gets to its file.
+
+A report is asked for as ``FORMAT`` or ``FORMAT=PATH``; the path ``-`` is the standard output.
+It appears at its path as a whole, or the file that was there before stays as it was.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import stat
+import sys
+import traceback
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final, Protocol
+
+from testloom.model.errors import UsageError, nearest
+from testloom.model.summary import Summary
+from testloom.processes.files import write_whole
+from testloom.reports.json_report import JsonReport
+from testloom.reports.junit import JUnitReport
+from testloom.reports.text import TextReport
+
+STDOUT: Final = "-"
+
+
+class Report(Protocol):
+    """A format in which a run can be reported."""
+
+    @property
+    def name(self) -> str:
+        """What users call the format."""
+
+    @property
+    def default_file(self) -> str:
+        """The file, relative to the output directory, if the user names none."""
+
+    def write(self, summary: Summary) -> Iterator[str]:
+        """Yield the report piece by piece: valid Unicode, never everything at once."""
+
+
+BUILT_IN: Final[Mapping[str, Report]] = {
+    report.name: report for report in (JUnitReport(), JsonReport(), TextReport())
+}
+
+
+class ReportError(Exception):
+    """A report could not be written; the message is one line that names it and says why."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ReportRequest:
+    """A report that a user asked for."""
+
+    format: str
+    path: str = ""
+    """Where it goes; empty for the format's own place in the output directory."""
+
+    def target(self, output_dir: str, formats: Mapping[str, Report] = BUILT_IN) -> str:
+        """Return the path it is written to, ``-`` for the standard output."""
+        return self.path or os.path.join(output_dir, formats[self.format].default_file)
+
+
+def parse_request(text: str, formats: Mapping[str, Report] = BUILT_IN) -> ReportRequest:
+    """Return the request that *text*, ``FORMAT`` or ``FORMAT=PATH``, stands for.
+
+    Raises:
+        UsageError: there is no such format, or the path is empty.
+    """
+    name, equals, path = text.partition("=")
+    if name not in formats:
+        hint = nearest(name, formats) or f"; known: {', '.join(sorted(formats))}"
+        raise UsageError(f"no report format is called {name!r}{hint}")
+    if equals and not path:
+        raise UsageError(f"report {text!r} names no file; write {name}=PATH, or just {name}")
+    return ReportRequest(name, path)
+
+
+def check_targets(
+    requests: Iterable[ReportRequest], output_dir: str, formats: Mapping[str, Report] = BUILT_IN
+) -> None:
+    """See, before anything runs, that each report can be written; make missing directories.
+
+    Raises:
+        UsageError: a target is a directory or cannot be written, or two reports share one.
+    """
+    taken: dict[str, str] = {}
+    for request in requests:
+        target = request.target(output_dir, formats)
+        if target != STDOUT:
+            target = _checked(request, target)
+        if target in taken:
+            raise UsageError(
+                f"{target}: asked for by two reports, {taken[target]} and {request.format};"
+                " give each its own file"
+            )
+        taken[target] = request.format
+
+
+def write_report(
+    request: ReportRequest, summary: Summary, formats: Mapping[str, Report] = BUILT_IN
+) -> str:
+    """Write the report of *summary* that *request* asks for; return where it is.
+
+    Raises:
+        ReportError: it could not be written; what was at its path before is still there.
+    """
+    target = request.target(summary.run.output_dir, formats)
+    try:
+        _write(target, formats[request.format].write(summary))
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise ReportError(f"{target}: {request.format} report not written: {why}") from error
+    except Exception as error:  # a format may be anybody's code
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        raise ReportError(
+            f"{target}: {request.format} report not written:"
+            f" {type(error).__name__}: {error} ({at.filename}:{at.lineno})"
+        ) from error
+    return target
+
+
+def write_reports(
+    requests: Sequence[ReportRequest],
+    summary: Summary,
+    formats: Mapping[str, Report] = BUILT_IN,
+) -> tuple[str, ...]:
+    """Write every report; return one line for each that could not be written."""
+    problems = []
+    for request in requests:
+        try:
+            write_report(request, summary, formats)
+        except ReportError as error:
+            problems.append(str(error))
+    return tuple(problems)
+
+
+def _checked(request: ReportRequest, target: str) -> str:
+    """Return the real path of *target*, where the report can be written."""
+    where = f"{target}: the {request.format} report cannot be written here"
+    try:
+        target = os.path.realpath(target)
+        directory = os.path.dirname(target)
+        os.makedirs(directory, exist_ok=True)
+        is_directory = os.path.isdir(target)
+        to_write = directory if _is_replaceable(target) else target
+    except (OSError, ValueError) as error:
+        why = (getattr(error, "strerror", None) or str(error)).lower()
+        raise UsageError(f"{where}: {why}; name another file") from error
+    if is_directory:
+        raise UsageError(f"{where}: it is a directory; name a file")
+    if not os.access(to_write, os.W_OK):
+        raise UsageError(f"{where}: no permission to write; name another file")
+    return target
+
+
+def _write(target: str, pieces: Iterable[str]) -> None:
+    if target == STDOUT:
+        _to_stdout(pieces)
+        return
+    target = os.path.realpath(target)
+    if _is_replaceable(target):
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        write_whole(target, pieces)
+        return
+    with open(target, "w", encoding="utf-8") as file:
+        file.writelines(pieces)
+
+
+def _is_replaceable(target: str) -> bool:
+    """Tell whether *target* is a file or nothing yet; a pipe or a device is written as it is."""
+    try:
+        return stat.S_ISREG(os.stat(target).st_mode)
+    except FileNotFoundError:
+        return True
+
+
+def _to_stdout(pieces: Iterable[str]) -> None:
+    # Bytes, because the encoding of the terminal may not have all characters.
+    sys.stdout.flush()
+    for piece in pieces:
+        sys.stdout.buffer.write(piece.encode("utf-8"))
+    sys.stdout.buffer.flush()
