@@ -1,1 +1,25 @@
-"""testloom: runs test suites whose tests are data."""
+"""testloom: runs test suites whose tests are data.
+
+A suite is a subclass of `Testsuite`; drivers are in `testloom.drivers`, finders in
+`testloom.discovery`, the scheduler in `testloom.scheduling`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from testloom._version import __version__
+
+if TYPE_CHECKING:
+    from testloom.suite.suite import Testsuite
+
+__all__ = ["Testsuite", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    # Late, so that asking the command line for help does not import everything.
+    if name == "Testsuite":
+        from testloom.suite.suite import Testsuite  # noqa: PLC0415 - see above
+
+        return Testsuite
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -20,6 +20,7 @@ MAX_PAYLOAD: Final = 64 * 1024 * 1024
 _HEADER: Final = struct.Struct(">2sBBII")
 _MAGIC: Final = b"tl"
 _READ_BYTES: Final = 1 << 16
+_BROKEN: Final = -1
 
 
 class ProtocolError(Exception):
@@ -38,12 +39,16 @@ def frame(kind: int, payload: bytes) -> bytes:
 
 
 class Frames:
-    """Cuts a stream of bytes into frames."""
+    """Cuts a stream of bytes into frames; the time it takes grows only with their size."""
 
-    __slots__ = ("_buffer",)
+    __slots__ = ("_pieces", "_size", "_wanted")
 
     def __init__(self) -> None:
-        self._buffer = b""
+        self._pieces: list[bytes] = []
+        """What has come of a frame that is not complete."""
+        self._size = 0
+        self._wanted = _HEADER.size
+        """How much has to be there before it is worth looking."""
 
     def feed(self, data: bytes) -> list[tuple[int, bytes]]:
         """Add *data*; return the kind and payload of each frame that is complete now.
@@ -51,22 +56,35 @@ class Frames:
         Raises:
             ProtocolError: the stream is not made of frames; it cannot be used any more.
         """
-        buffer = self._buffer + data if self._buffer else data
+        if self._wanted == _BROKEN:
+            raise ProtocolError("what follows damage cannot be trusted")
+        if self._pieces:
+            self._pieces.append(data)
+            self._size += len(data)
+            if self._size < self._wanted:
+                return []
+            data = b"".join(self._pieces)
+            self._pieces.clear()
         found: list[tuple[int, bytes]] = []
-        at, end = 0, len(buffer)
-        while end - at >= _HEADER.size:
-            magic, version, kind, length, checksum = _HEADER.unpack_from(buffer, at)
+        at, end, wanted = 0, len(data), _HEADER.size
+        while end - at >= wanted:
+            magic, version, kind, length, checksum = _HEADER.unpack_from(data, at)
             if magic != _MAGIC or version != VERSION or length > MAX_PAYLOAD:
-                raise ProtocolError(f"not a frame: {buffer[at : at + _HEADER.size]!r}")
+                self._wanted = _BROKEN
+                raise ProtocolError(f"not a frame: {data[at : at + _HEADER.size]!r}")
             start = at + _HEADER.size
             if end - start < length:
+                wanted = _HEADER.size + length
                 break
-            payload = buffer[start : start + length]
+            payload = data[start : start + length]
             if zlib.crc32(payload) != checksum:
+                self._wanted = _BROKEN
                 raise ProtocolError("a frame is damaged")
             found.append((kind, payload))
             at = start + length
-        self._buffer = buffer[at:]
+        if at < end:
+            self._pieces.append(data[at:] if at else data)
+            self._size, self._wanted = end - at, wanted
         return found
 
 

@@ -24,14 +24,14 @@ def replace_by_module(module: str, arguments: Sequence[str]) -> NoReturn:
     """
     for argument in arguments:
         if argument.isdigit() and int(argument) > 2:
-            os.set_inheritable(int(argument), True)  # noqa: FBT003 - that is what it is for
+            os.set_inheritable(int(argument), True)
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execv(sys.executable, [sys.executable, *_flags(), "-m", module, *arguments])
+    os.execv(sys.executable, [sys.executable, *_flags(), "-m", module, *arguments])  # noqa: S606 - no shell wanted
 
 
 def _flags() -> list[str]:
-    """The options that decide what can be imported, and how."""
+    """The options that decide what can be imported; ``-P``: not from wherever we happen to be."""
     flags = ["-P"]
     if sys.flags.isolated:
         flags.append("-I")

@@ -17,6 +17,7 @@ import errno
 import fcntl
 import os
 import select
+import shutil
 import signal
 import subprocess
 from collections.abc import Mapping
@@ -303,6 +304,7 @@ def _popen(
 ) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         argv,
+        executable=_found(argv[0], program.env),
         stdin=stdin,
         stdout=out,
         stderr=out if err < 0 else err,
@@ -310,6 +312,29 @@ def _popen(
         env=program.env,
         start_new_session=True,
     )
+
+
+_places: dict[tuple[str, str | None], str] = {}
+"""(program, PATH) -> where it was found last."""
+
+
+def _found(name: str, env: Mapping[str, str] | None) -> str | None:
+    """Return where in PATH program *name* is; None to have the system look, or fail.
+
+    The same few programs are run again and again, and trying each directory costs more than
+    everything else that this process does to start one.
+    """
+    if os.sep in name:
+        return None
+    key = (name, (os.environ if env is None else env).get("PATH"))
+    path = _places.get(key)
+    if path is None or not os.access(path, os.X_OK):
+        path = shutil.which(name, path=key[1])
+        # Only absolute ones: others depend on the directory.
+        if path is None or not os.path.isabs(path):
+            return None
+        _places[key] = path
+    return path
 
 
 def _open_stdin(program: Program) -> int:

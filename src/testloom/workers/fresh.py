@@ -27,7 +27,6 @@ from e3.env import Env
 from testloom.model.errors import InternalError
 from testloom.model.fragment import FragmentData
 from testloom.processes import exec_self
-from testloom.processes.channel import BlockingChannel
 from testloom.processes.nursery import Nursery
 from testloom.workers import messages, warm_process
 from testloom.workers.messages import Order

@@ -6,7 +6,7 @@ Nothing protects the run from what a fragment does here: no time limit, no conta
 from __future__ import annotations
 
 import os
-import pdb
+import pdb  # noqa: T100 - debugging is what --pdb is for
 import sys
 import traceback
 from collections.abc import Callable, Mapping

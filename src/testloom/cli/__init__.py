@@ -1,0 +1,1 @@
+"""The command ``testloom``: its sub-commands, and what they exit with."""

@@ -1,0 +1,139 @@
+"""``testloom help TOPIC``: what no option explains, on one screen each."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from testloom.model.errors import UsageError, nearest
+from testloom.suite.options import build_parser
+
+COMMANDS: Final = """
+Commands
+  testloom [run] [PATH...]         run tests
+  testloom list [--json] [PATH...] show what would run
+  testloom report FORMAT[=PATH]... write reports of the last run
+  testloom help TOPIC              config, environment, exit-codes, selection, statuses
+"""
+
+EXIT_CODES: Final = """\
+What testloom exits with
+
+  0  every selected test has a result that is not bad: nothing FAILed, there was no ERROR
+  1  at least one test FAILed or ended in ERROR (--failure-exit-code sets another number)
+  2  stopped early, by --max-failures or a like limit
+  3  something is wrong in testloom itself, or a report could not be written
+  4  the command line, the environment or a configuration file makes no sense; nothing ran
+  5  no test was selected
+
+A run that is ended by a signal cleans up, writes its reports and dies by that signal: a shell
+shows 130 for Ctrl-C (SIGINT) and 143 for SIGTERM.
+"""
+
+STATUSES: Final = """\
+What a result says about its test
+
+  PASS            it did what was expected
+  FAIL            it did something else; makes the run fail
+  XFAIL           it failed, as its control said it would
+  XPASS           it passed, although its control said it would fail
+  VERIFY          it ran, and a person has to look at what it did
+  SKIP            it did not run, on purpose
+  NOT_APPLICABLE  it makes no sense in this set-up
+  ERROR           it could not be run to an end that means anything; makes the run fail
+
+The last line of a run counts PASS, XPASS and VERIFY as passed, FAIL and ERROR as failed, the
+others as skipped.
+"""
+
+CONFIG: Final = """\
+The configuration: testloom.toml, or [tool.testloom] in pyproject.toml
+
+The nearest one upwards counts; in one directory, testloom.toml does. Paths in it are relative
+to its directory. On the command line, -c FILE names another, -P NAME one of its profiles.
+
+  tests = ["tests"]            # directories that hold tests
+  suite = "suite.py:MySuite"   # your own suite class
+  default-driver = "diff"      # for tests that name none
+  jobs = "auto"                # as --jobs
+  timeout = 60                 # as --timeout; seconds, or "none"
+  output-dir = "out"
+  keep-work = "failing"        # none, failing, all
+  truncate-logs = 200
+  max-consecutive-failures = 0
+  reports = ["junit=out/junit.xml"]
+  plugins = ["my_plugin"]      # modules with hooks
+
+  [env]                        # added to the environment of every test
+  LC_ALL = "C.UTF-8"
+
+  [ui]
+  reporter = "auto"
+  color = "auto"
+  durations = 3
+
+  [profile.ci]                 # with -P ci, replaces what it sets
+  jobs = 2                     # any key from jobs to reports, reporter, color, durations,
+  reporter = "lines"           # and a table [profile.ci.env]
+
+The first of these that says something counts: the command line, the environment (see
+'testloom help environment'), the profile, the rest of the file, the default.
+"""
+
+SELECTION: Final = """\
+Which tests are run
+
+  PATH...          a directory: all tests in it; a test.yaml: that test; anything else: the
+                   tests whose directory or name it is a part of. Several: all of these together.
+  -k EXPR          of these, the tests whose name matches: words with and, or, not, ( )
+  -m, --tags EXPR  of these, the tests whose tags match, in the same way
+  --exclude GLOB   of these, not the tests whose name matches; may be given several times
+  --list           show them; --list-format=json shows them as JSON
+
+If nothing is selected, the exit status is 5, and near names are suggested.
+"""
+
+_ENVIRONMENT: Final = """\
+Variables of the environment
+
+A variable stands for each long option; the command line is stronger, configurations are
+weaker. A flag is set by 1, yes, true or on, and not by 0, no, false, off or nothing. An option
+that may be given several times takes values separated by blanks. Options that a suite adds
+have variables, too.
+
+"""
+
+_ENVIRONMENT_END: Final = """
+  TESTLOOM_ROOT  the directory of the suite, where there is no configuration
+  NO_COLOR       no colours, unless --color asks for them
+"""
+
+
+def environment() -> str:
+    """Return the topic that lists the variables."""
+    variables = build_parser("testloom").variables
+    wide = max(map(len, variables))
+    lines = [f"  {name:<{wide}}  {option}" for name, option in sorted(variables.items())]
+    return _ENVIRONMENT + "\n".join(lines) + "\n" + _ENVIRONMENT_END
+
+
+TOPICS: Final[Mapping[str, Callable[[], str]]] = {
+    "config": lambda: CONFIG,
+    "environment": environment,
+    "exit-codes": lambda: EXIT_CODES,
+    "selection": lambda: SELECTION,
+    "statuses": lambda: STATUSES,
+}
+
+
+def show_topic(args: Sequence[str]) -> int:
+    """Print the topic that *args* name; without one, what testloom can do."""
+    if not args or args[0].startswith("-"):
+        sys.stdout.write(build_parser("testloom").short_help() + COMMANDS)
+        return 0
+    if args[0] not in TOPICS:
+        hint = nearest(args[0], TOPICS) or f"; known: {', '.join(TOPICS)}"
+        raise UsageError(f"help: there is no topic {args[0]!r}{hint}")
+    sys.stdout.write(TOPICS[args[0]]())
+    return 0

@@ -1,0 +1,290 @@
+"""Turns fragments that have ended into results: one place decides what an ending means.
+
+Whatever ends a fragment, each test gets at least one result, each name one final result, and a
+test is never a PASS once we or the system have ended its process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import msgspec
+
+from testloom.model import reason, records
+from testloom.model.log import Log
+from testloom.model.outcome import (
+    Exited,
+    FragmentEnd,
+    FragmentTimedOut,
+    Killed,
+    Returned,
+    Stopped,
+    WorkerDied,
+    WorkerLost,
+)
+from testloom.model.result import ResultHead, TestResult
+from testloom.model.status import PASSING_STATUSES, FailureReason, TestStatus, signal_name
+from testloom.model.summary import ResultEntry
+from testloom.model.test import BrokenTest
+from testloom.suite.planning import Plan, PlannedTest
+
+
+class Finished(Protocol):
+    """A worker that has ended."""
+
+    uid: str
+    slot: int
+    end: FragmentEnd | None
+    results: list[bytes]
+    output: bytes
+    wall_s: float
+    cpu_s: float
+    started_at: float
+
+
+Keep = Callable[[ResultEntry, bytes], ResultEntry]
+"""Make a result durable and tell everybody; return it with its place."""
+
+
+class Collector:
+    """The results of a run, as they come in."""
+
+    def __init__(self, plan: Plan, keep: Keep, *, started_at: float) -> None:
+        self._plan = plan
+        self._keep = keep
+        self._run_started_at = started_at
+        self.entries: list[ResultEntry] = []
+        self.bad = 0
+        """How many results are failures or errors."""
+        self.bad_in_a_row = 0
+        self._sources: dict[str, str] = {}
+        """Name of each result -> uid of the fragment that pushed it."""
+        self._again: dict[str, int] = {}
+        """How often a name was made unique."""
+
+    def add_broken(self, broken: BrokenTest) -> None:
+        """A test that could not even be planned."""
+        result = TestResult(broken.test_name, status=TestStatus.ERROR)
+        result.msg = broken.message
+        result.reason = broken.reason
+        result.log = Log(broken.log)
+        place = self._plan.places.get(broken.test_name)
+        test = place or PlannedTest(broken.test_name, "", "", 1, ())
+        self._add(test, f"{broken.test_name}.add_test", records.encode(result), None)
+
+    def add_pushed(self, driver: Any, test: PlannedTest) -> None:
+        """What a driver pushed before any of its fragments ran."""
+        for item in driver.result_queue:
+            self._add(test, f"{test.name}.add_test", records.encode(item.result), None)
+        driver.result_queue = []
+
+    def collect(self, worker: Finished) -> PlannedTest:
+        """Take a fragment that has ended; return its test."""
+        test = self._plan.owners[worker.uid]
+        test.left -= 1
+        test.wall_s += worker.wall_s
+        test.cpu_s += worker.cpu_s
+        end = worker.end
+        if type(end) is Returned and not (end.raised or end.unpicklable or end.leaks):
+            for data in worker.results:
+                self._add(test, worker.uid, data, worker)
+        else:
+            self._collect_odd(test, worker)
+        if test.left == 0 and test.results == 0:
+            self._add_ours(test, worker, TestStatus.ERROR, reason.NO_RESULT, _NO_RESULT)
+        return test
+
+    def add_not_run(self, why: str) -> None:
+        """Give each test that has no result one that says that it did not run."""
+        for test in self._plan.tests.values():
+            if test.results == 0:
+                result = TestResult(test.name, status=TestStatus.SKIP)
+                result.msg = why
+                result.reason = reason.INTERRUPTED if test.started else reason.RUN_ABORTED
+                result.failure_reasons = {FailureReason.NOT_RUN}
+                self._add(test, test.name, records.encode(result), None)
+
+    def _collect_odd(self, test: PlannedTest, worker: Finished) -> None:
+        """A fragment that did not just return."""
+        end = worker.end
+        match end:
+            case Returned():
+                for data in worker.results:
+                    self._add(test, worker.uid, data, worker)
+                self._add_remarks(test, worker, end)
+            case WorkerDied(how):
+                status, why, family, message = _of_death(worker.uid, how, end.note)
+                self._end_badly(test, worker, status, why, message, family)
+            case FragmentTimedOut(after_s, ignored_term):
+                message = f"timed out after {after_s:g} s"
+                if ignored_term:
+                    message += ", SIGTERM ignored, killed"
+                family = FailureReason.TIMEOUT
+                self._end_badly(test, worker, TestStatus.FAIL, reason.TIMEOUT, message, family)
+            case Stopped(why):
+                family = FailureReason.NOT_RUN
+                self._end_badly(test, worker, TestStatus.SKIP, reason.INTERRUPTED, why, family)
+            case WorkerLost(why):
+                family = FailureReason.WORKER_LOST
+                self._end_badly(test, worker, TestStatus.ERROR, reason.WORKER_LOST, why, family)
+            case None:
+                raise AssertionError(f"{worker.uid} was collected before it ended")
+
+    def _add_remarks(self, test: PlannedTest, worker: Finished, end: Returned) -> None:
+        if end.raised:
+            result = TestResult(worker.uid, status=TestStatus.ERROR)
+            result.reason = reason.EXCEPTION
+            result.log = Log(end.raised + _output_of(worker))
+            self._add(test, worker.uid, records.encode(result), worker, rename=True)
+        elif end.unpicklable:
+            result = TestResult(worker.uid, status=TestStatus.ERROR)
+            result.msg = f"what it returned cannot be sent to its successors: {end.unpicklable}"
+            result.reason = reason.UNPICKLABLE
+            self._add(test, worker.uid, records.encode(result), worker, rename=True)
+
+    def _end_badly(
+        self,
+        test: PlannedTest,
+        worker: Finished,
+        status: TestStatus,
+        why: str,
+        message: str,
+        family: FailureReason,
+    ) -> None:
+        """The fragment was ended: keep what it had pushed, but no PASS of the test itself."""
+        taken_back = ""
+        for data in worker.results:
+            head = _head(data)
+            if head.name == test.name and TestStatus[head.status] in PASSING_STATUSES:
+                taken_back = f"It had pushed {head.status} before.\n"
+            else:
+                self._add(test, worker.uid, data, worker)
+        name = test.name if test.name not in self._sources else worker.uid
+        result = TestResult(name, status=status)
+        result.msg = message
+        result.reason = why
+        result.failure_reasons = {family}
+        result.log = Log(taken_back + _output_of(worker))
+        self._add(test, worker.uid, records.encode(result), worker, rename=True)
+
+    def _add_ours(
+        self, test: PlannedTest, worker: Finished | None, status: TestStatus, why: str, message: str
+    ) -> None:
+        result = TestResult(test.name, status=status)
+        result.msg = message
+        result.reason = why
+        if why == reason.NO_RESULT:
+            result.failure_reasons = {FailureReason.NO_RESULT}
+        if worker is not None:
+            result.log = Log(_output_of(worker))
+        self._add(test, test.name, records.encode(result), worker, rename=True)
+
+    def _add(
+        self,
+        test: PlannedTest,
+        uid: str,
+        data: bytes,
+        worker: Finished | None,
+        *,
+        rename: bool = False,
+    ) -> None:
+        """Make *data* a result of *test*; its name is made unique, or reported if it is not."""
+        head = _head(data)
+        if head.name in self._sources:
+            if rename:
+                head, data = _renamed(data, self._free_name(head.name))
+            else:
+                head, data = self._duplicate(head, uid, data)
+        self._sources[head.name] = uid
+        status = TestStatus[head.status]
+        entry = ResultEntry(
+            name=head.name,
+            test=test.name,
+            status=status,
+            message=head.msg or "",
+            reason=head.reason,
+            failure_reasons=tuple(head.failure_reasons),
+            time_s=test.wall_s if head.time is None else head.time,
+            cpu_s=test.cpu_s,
+            slot=-1 if worker is None else worker.slot,
+            started_s=0.0 if worker is None else worker.started_at - self._run_started_at,
+            driver=test.driver,
+            source=test.source,
+            line=test.line,
+            tags=test.tags,
+            info=head.info,
+        )
+        test.results += 1
+        if status.is_bad:
+            self.bad += 1
+            self.bad_in_a_row += 1
+        else:
+            self.bad_in_a_row = 0
+        self.entries.append(self._keep(entry, data))
+
+    def _duplicate(self, head: ResultHead, uid: str, data: bytes) -> tuple[ResultHead, bytes]:
+        """Return the ERROR that stands for a second result of the same name."""
+        result = TestResult(self._free_name(head.name), status=TestStatus.ERROR)
+        result.msg = f"cannot push twice results for {head.name}"
+        result.reason = reason.DUPLICATE_RESULT
+        second = records.decode(data)
+        result.log = Log(
+            f"The first one was pushed by fragment {self._sources[head.name]},\n"
+            f"the second one by fragment {uid}: {head.status} {head.msg or ''}\n{second.log}"
+        )
+        encoded = records.encode(result)
+        return _head(encoded), encoded
+
+    def _free_name(self, name: str) -> str:
+        number = self._again.get(name, 0) + 1
+        while f"{name}__except{number}" in self._sources:
+            number += 1
+        self._again[name] = number
+        return f"{name}__except{number}"
+
+
+_NO_RESULT = "the test ended without a result; its driver has to call push_result"
+
+
+def _head(data: bytes) -> ResultHead:
+    try:
+        head = records.decode_head(data)
+        if head.status in TestStatus.__members__:
+            return head
+        why = f"unknown status {head.status!r}"
+    except msgspec.MsgspecError as error:
+        why = str(error)
+    return ResultHead(
+        name="?", status="ERROR", msg=f"a worker sent a malformed result: {why}", reason="protocol"
+    )
+
+
+def _renamed(data: bytes, name: str) -> tuple[ResultHead, bytes]:
+    record = records.decode(data)
+    result = records.result_of(record)
+    result.test_name = name
+    encoded = records.encode(result)
+    return _head(encoded), encoded
+
+
+def _output_of(worker: Finished) -> str:
+    if not worker.output:
+        return ""
+    return "Output of the worker:\n" + worker.output.decode("utf-8", "backslashreplace")
+
+
+def _of_death(
+    uid: str, how: Exited | Killed, note: str
+) -> tuple[TestStatus, str, FailureReason, str]:
+    tail = f" ({note})" if note else ""
+    match how:
+        case Exited(0):
+            message = f"the worker exited with status 0 while running {uid}{tail}"
+            return TestStatus.ERROR, reason.EXIT_BEFORE_RESULT, FailureReason.CRASH, message
+        case Exited(code):
+            message = f"the worker exited with status {code} while running {uid}{tail}"
+            return TestStatus.ERROR, reason.exited(code), FailureReason.CRASH, message
+        case Killed(signum):
+            message = f"{signal_name(signum)} while running {uid}{tail}"
+            return TestStatus.ERROR, reason.crash(signum), FailureReason.CRASH, message

@@ -1,0 +1,258 @@
+"""The run: from a plan to results in the journal. Reads from top to bottom.
+
+Everything happens in one thread and one event loop: workers end, deadlines pass, signals come.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from testloom.journal.format import JournalError
+from testloom.journal.writer import JournalWriter
+from testloom.model.errors import WorkersCannotStart
+from testloom.model.events import RunListener
+from testloom.model.summary import ResultEntry, RunInfo
+from testloom.processes import signals
+from testloom.processes.loop import EventLoop, Timer
+from testloom.scheduling import MultiprocessScheduler, Phase
+from testloom.scheduling.worker import Worker
+from testloom.suite.collect import Collector
+from testloom.suite.planning import Plan
+from testloom.suite.stopping import Limits, StopPolicy
+from testloom.workers.making import Workers, WorkerSettings, make_workers
+
+_SYNC_S = 1.0
+
+
+class Listeners:
+    """Several listeners as one."""
+
+    def __init__(self, listeners: Sequence[RunListener]) -> None:
+        self._all = listeners
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        methods = [getattr(listener, name) for listener in self._all]
+
+        def call(*args: Any, **named: Any) -> None:
+            for method in methods:
+                method(*args, **named)
+
+        setattr(self, name, call)
+        return call
+
+    def refresh(self, now: float) -> float | None:
+        """Refresh all; return the earliest instant at which one wants to be called again."""
+        due = [at for at in (listener.refresh(now) for listener in self._all) if at is not None]
+        return min(due, default=None)
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class RunOutcome:
+    """What a run came to, before anything is made of it."""
+
+    entries: list[ResultEntry]
+    duration_s: float
+    stopped: str = ""
+    """Why it ended before everything had run, else empty."""
+    signum: int = 0
+    """The signal that asked for that, if one did."""
+    broken_down: str = ""
+    """What made it impossible to go on, else empty: exit 3."""
+
+
+def execute(
+    plan: Plan,
+    *,
+    info: RunInfo,
+    env: Any,
+    settings: WorkerSettings,
+    limits: Limits,
+    journal: JournalWriter,
+    listeners: Listeners,
+    reader_gone: Callable[[], bool] = lambda: False,
+) -> RunOutcome:
+    """Run *plan*; return once everything has ended and every result is in *journal*."""
+    loop = EventLoop()
+    run = _Run(plan, info, loop, journal, listeners, limits, reader_gone)
+    try:
+        with signals.told_to(loop, run.signalled), run.workers(env, settings) as workers:
+            run.begin()
+            run.go_on(workers)
+            return run.end()
+    finally:
+        loop.close()
+
+
+class _Run:
+    """A run while it goes on: what happens when a fragment starts, ends, or a signal comes."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        info: RunInfo,
+        loop: EventLoop,
+        journal: JournalWriter,
+        listeners: Listeners,
+        limits: Limits,
+        reader_gone: Callable[[], bool],
+    ) -> None:
+        self._plan = plan
+        self._info = info
+        self._loop = loop
+        self._journal = journal
+        self._listeners = listeners
+        self._reader_gone = reader_gone
+        self._started_at = loop.now()
+        self._policy = StopPolicy(limits)
+        self._collector = Collector(plan, self._keep, started_at=self._started_at)
+        self._broken_down = ""
+        self._refresh: Timer | None = None
+        self._scheduler = MultiprocessScheduler(
+            plan.graph,
+            self._start,
+            self._collect,
+            jobs=info.jobs,
+            loop=loop,
+        )
+        self._workers: Workers | None = None
+
+    @contextlib.contextmanager
+    def workers(self, env: Any, settings: WorkerSettings) -> Iterator[Workers]:
+        """Make what fragments run in; end all of it afterwards."""
+        workers = self._workers = make_workers(
+            settings,
+            fragments=self._plan.fragments,
+            predecessors=self._plan.graph.predecessors,
+            loop=self._loop,
+            env=env,
+            continues=self._scheduler.continues,
+            note=self._listeners.said,
+        )
+        try:
+            yield workers
+        finally:
+            workers.close()
+
+    def begin(self) -> None:
+        """Tell everybody; give the tests that cannot run their results."""
+        now = self._loop.now()
+        fragments = len(self._plan.owners)
+        self._listeners.run_started(
+            self._info, tests=len(self._plan.tests), fragments=fragments, now=now
+        )
+        for broken in self._plan.broken:
+            self._collector.add_broken(broken)
+        self._refresh_now()
+        self._loop.call_at(now + _SYNC_S, self._sync)
+
+    def go_on(self, workers: Workers) -> None:
+        """Run all fragments, or as many as are wanted."""
+        del workers  # `_start` has them; they only have to be there
+        try:
+            self._scheduler.run()
+        except WorkersCannotStart as error:
+            self._broken_down = str(error)
+
+    def end(self) -> RunOutcome:
+        """Give those that did not run their results, and say what it all came to."""
+        stopped = self._policy.why or self._broken_down
+        self._collector.add_not_run("Testsuite aborted")
+        with contextlib.suppress(JournalError):
+            self._journal.flush()
+        return RunOutcome(
+            entries=self._collector.entries,
+            duration_s=self._loop.now() - self._started_at,
+            stopped=stopped,
+            signum=self._policy.signum,
+            broken_down=self._broken_down,
+        )
+
+    def signalled(self, signum: int) -> None:
+        """A signal asks the run to end: politely at first, then less so."""
+        if self._policy.signalled(signum):
+            self._leave_at_once(signum)
+        self._stop()
+
+    def _start(self, uid: str, data: Any, slot: int) -> Worker:
+        assert self._workers is not None
+        test = self._plan.owners[uid]
+        test.started = True
+        data.driver.execution_started = True
+        self._try(self._journal.fragment_started, uid, test.name, slot)
+        self._listeners.fragment_started(uid, test.name, data.name, slot, self._loop.now())
+        return self._workers.worker(uid, data, slot)
+
+    def _collect(self, worker: Any) -> None:
+        test = self._collector.collect(worker)
+        end = type(worker.end).__name__
+        self._try(
+            self._journal.fragment_ended, worker.uid, worker.slot, end, worker.wall_s, worker.cpu_s
+        )
+        self._listeners.fragment_ended(worker.uid, test.name, worker.slot, self._loop.now())
+        if test.left == 0:
+            self._forget(worker)
+        if self._policy.counted(self._collector.bad, self._collector.bad_in_a_row):
+            self._stop()
+        elif self._reader_gone():
+            self._policy.reader_gone()
+            self._stop()
+
+    def _forget(self, worker: Any) -> None:
+        """Let go of a driver none of whose fragments is left to run."""
+        for uid in worker.driver.fragment_uids:
+            data = self._plan.fragments.get(uid)
+            if data is not None:
+                data.clear_driver_data()
+        worker.driver = None
+
+    def _keep(self, entry: ResultEntry, record: bytes) -> ResultEntry:
+        """Write a result to the journal, then tell everybody."""
+        place = self._try(self._journal.result, entry, record)
+        msgspec.structs.force_setattr(entry, "place", place)  # nobody has seen it yet
+        self._listeners.result_added(entry, self._journal.load)
+        return entry
+
+    def _stop(self) -> None:
+        phase = self._policy.phase
+        if phase is not None and phase > self._scheduler.phase:
+            self._listeners.stopping(self._policy.why, self._scheduler.active_workers)
+            self._scheduler.stop(phase)
+
+    def _leave_at_once(self, signum: int) -> None:
+        """The third signal: end everything and this process."""
+        if self._workers is not None:
+            self._workers.close()
+        os._exit(128 + signum)
+
+    def _try(self, write: Callable[..., Any], *args: Any) -> Any:
+        """Write to the journal; if that fails, let the run come to an end.
+
+        Returns what *write* does; if it failed, where its record is all the same, or -1.
+        """
+        try:
+            return write(*args)
+        except JournalError as error:
+            self._break_down(f"the results cannot be kept: {error}")
+            return error.place
+
+    def _break_down(self, why: str) -> None:
+        """It makes no sense to go on: let what runs come to an end."""
+        if not self._broken_down:
+            self._broken_down = why
+            self._listeners.stopping(why, self._scheduler.active_workers)
+            self._scheduler.stop(Phase.DRAINING)
+
+    def _refresh_now(self) -> None:
+        due = self._listeners.refresh(self._loop.now())
+        if due is not None:
+            self._refresh = self._loop.call_at(due, self._refresh_now)
+
+    def _sync(self) -> None:
+        self._try(self._journal.sync)
+        self._loop.call_at(self._loop.now() + _SYNC_S, self._sync)

@@ -1,0 +1,105 @@
+"""The options of a run as one value: inside, an option exists, is valid and has a unit."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any, Final
+
+from testloom.model.errors import UsageError
+from testloom.suite import values
+
+DEFAULT_TIMEOUT_S: Final = 3600.0
+"""Limit of a fragment where nobody says anything: no run hangs for ever."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """The options of a run, valid by being there."""
+
+    paths: tuple[str, ...] = ()
+    """What the user named: directories, files, patterns of names; empty for everything."""
+    keyword: str = ""
+    tags: str = ""
+    exclude: tuple[str, ...] = ()
+    list_format: str | None = None
+    """List the tests as ``text`` or ``json`` instead of running them."""
+    list_json_file: str | None = None
+    """Write e3-testsuite's JSON list of the tests to this file instead of running them."""
+    jobs: int = 1
+    timeout_s: float | None = DEFAULT_TIMEOUT_S
+    """Limit of one fragment."""
+    max_failures: int | None = None
+    max_consecutive_failures: int | None = None
+    start_method: str = "fork"
+    no_capture: bool = False
+    pdb: bool = False
+    cleanup_mode: str = "passing"
+    temp_dir: str | None = None
+    """Where the working directory is made; None for the system's place."""
+    random_temp_subdir: bool = True
+    update_baselines: bool = False
+    reporter: str = "auto"
+    color: str = "auto"
+    show_error_output: bool = False
+    show_time_info: bool = False
+    durations: int = 0
+    verbosity: int = 0
+    """How often ``-v`` was given, less how often ``-q`` was."""
+    output_dir: str = "out"
+    reports: tuple[str, ...] = ()
+    """``FORMAT`` or ``FORMAT=PATH``; which formats there are is not known here."""
+    xunit_output: str | None = None
+    truncate_logs: int = 200
+    """Lines kept of each end of a log; 0 keeps all."""
+    failure_exit_code: int = 1
+    dump_environ: bool = False
+    build: str | None = None
+    host: str | None = None
+    target: str | None = None
+    log_file: str | None = None
+    profile: str | None = None
+
+    def __post_init__(self) -> None:
+        _check("--jobs", values.jobs_in_range, self.jobs)
+        _check("--timeout", values.seconds_in_range, self.timeout_s)
+        _check("--failure-exit-code", values.exit_code_in_range, self.failure_exit_code)
+        for option, number in (
+            ("--max-failures", self.max_failures),
+            ("--max-consecutive-failures", self.max_consecutive_failures),
+            ("--durations", self.durations),
+            ("--truncate-logs", self.truncate_logs),
+        ):
+            _check(option, values.not_negative, number)
+        for option, word, words in (
+            ("--list-format", self.list_format, values.LIST_FORMATS),
+            ("--start-method", self.start_method, values.START_METHODS),
+            ("--cleanup-mode", self.cleanup_mode, values.CLEANUP_MODES),
+            ("--reporter", self.reporter, values.REPORTERS),
+            ("--color", self.color, values.COLORS),
+        ):
+            _check(option, values.one_of(*words), word)
+        for report in self.reports:
+            _check("--report", values.report_text, report)
+        if not self.output_dir:
+            raise UsageError("--output-dir: the name is empty; name a directory")
+
+    @property
+    def in_process(self) -> bool:
+        """Whether fragments run in the main process, with its terminal."""
+        return self.no_capture or self.pdb
+
+
+def _check(option: str, check: Callable[[Any], object], value: object) -> None:
+    try:
+        check(value)
+    except values.BadValueError as error:
+        raise UsageError(f"{option}: {error}") from None
+
+
+def limit_of(seconds: float | None) -> float | None:
+    """Return the limit that an option stands for: not given, ``none`` or a number."""
+    if seconds is None:
+        return DEFAULT_TIMEOUT_S
+    return None if seconds == math.inf else seconds

@@ -1,0 +1,428 @@
+"""A test suite: what a user subclasses, and the way from a command line to an exit status.
+
+`Testsuite.testsuite_main` reads as a list of rooms: options, place, tests, plan, run, reports.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import logging
+import os
+import platform
+import socket
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+import e3.log
+from e3.env import Env
+
+from testloom import discovery
+from testloom.discovery import ParsedTest, Selection, TestFinder, YAMLTestFinder
+from testloom.drivers import CommandDriver
+from testloom.journal.format import PlannedTest as JournalTest
+from testloom.journal.rundir import RunDir, open_run_dir
+from testloom.journal.writer import JournalWriter
+from testloom.model.errors import UsageError
+from testloom.model.names import shown
+from testloom.model.summary import RunInfo, Summary
+from testloom.model.test import BrokenTest
+from testloom.processes import own_fds, signals
+from testloom.processes.clock import SystemClock
+from testloom.suite import listing
+from testloom.suite.config import Config
+from testloom.suite.options import CommandLine, Parser, build_parser, read_command_line
+from testloom.suite.places import Places, dump_environ, working_place
+from testloom.suite.planning import Plan, plan
+from testloom.suite.plugins import PluginListener, plugin_manager
+from testloom.suite.reporting import Reporting
+from testloom.suite.run import Listeners, RunOutcome, execute
+from testloom.suite.run_options import RunOptions
+from testloom.suite.stopping import Limits
+from testloom.workers.making import WorkerSettings
+
+EXIT_OK = 0
+EXIT_STOPPED = 2
+EXIT_INCOMPLETE = 3
+EXIT_USAGE = 4
+EXIT_NOTHING = 5
+
+
+class Main:
+    """Where suites written for e3-testsuite find their parsed options: ``self.main.args``."""
+
+    def __init__(self, parser: Parser) -> None:
+        self.argument_parser = parser
+        self.args: Any = None
+
+
+class Testsuite:
+    """A suite of tests. Subclass it to say where they are and how they are run.
+
+    Each of the attributes below can be overridden by a class attribute or by a property.
+
+    Args:
+        root_dir: directory that `tests_subdir` is relative to; by default that of the file in
+            which the subclass is defined.
+        testsuite_name: the name that reports show.
+        config: the project's configuration, if there is one.
+    """
+
+    __test__: ClassVar[bool] = False  # not a pytest class
+
+    tests_subdir: str = "."
+    """Where the tests are, relative to `root_dir`."""
+    test_driver_map: Mapping[str, type[Any]] = {}
+    """Driver classes by the name that tests use."""
+    default_driver: str | None = None
+    """Name of the driver of tests that name none."""
+    default_max_consecutive_failures: int = 0
+    """How many failures in a row end the run; 0 for any number."""
+    default_failure_exit_code: int = 1
+    """What the process exits with when there are failures."""
+    plugins: Sequence[Any] = ()
+    """Objects or modules with hooks, see `testloom.suite.hookspecs`."""
+
+    def __init__(
+        self,
+        root_dir: str | None = None,
+        testsuite_name: str = "Untitled testsuite",
+        *,
+        config: Config | None = None,
+    ) -> None:
+        if root_dir is None:
+            root_dir = _directory_of(type(self)) if type(self) is not Testsuite else os.getcwd()
+        self.root_dir = os.path.abspath(root_dir)
+        self.test_dir = os.path.normpath(os.path.join(self.root_dir, self.tests_subdir))
+        self.testsuite_name = testsuite_name
+        self.config = config
+        self.env = Env()
+        self.output_dir = ""
+        self.working_dir = ""
+        self.main: Main
+        self.options: RunOptions
+        self.broken_tests: list[BrokenTest] = []
+        """Tests that `get_test_list` found and that cannot be run."""
+        self.notes: list[str] = []
+        """What people should know besides results: shown at the end of the run."""
+
+    # -- what subclasses override ---------------------------------------------------------------
+
+    @property
+    def test_finders(self) -> list[TestFinder]:
+        """The finders that look at each directory, in this order."""
+        return [YAMLTestFinder()]
+
+    def add_options(self, parser: Any) -> None:
+        """Add options to *parser*, an `argparse.ArgumentParser`."""
+
+    def set_up(self) -> None:
+        """Prepare the run, before tests are looked for. `self.main.args` has the options."""
+
+    def tear_down(self) -> None:
+        """Clean up after the run, whatever came of it."""
+
+    def adjust_dag_dependencies(self, dag: Any) -> None:
+        """Add edges to *dag*, an `e3.collection.dag.DAG` whose data are `FragmentData`."""
+
+    def test_name(self, test_dir: str) -> str:
+        """Return the name of the test in the directory *test_dir*."""
+        return discovery.path_name(self.test_dir, test_dir)
+
+    def get_test_list(self, sublist: list[str]) -> list[ParsedTest]:
+        """Return the tests that *sublist* (what the user named) selects."""
+        selection = self._selection(sublist)
+        found = discovery.discover(
+            self,
+            roots=self._roots,
+            finders=[*self.test_finders, *self._plugin_finders],
+            selection=selection,
+            skip=[os.path.abspath(self.options.output_dir)],
+        )
+        self.broken_tests = found.broken
+        self.notes.extend(found.warnings)
+        if not found.tests and not found.broken:
+            self.notes.extend(discovery.suggestions(selection, found))
+        return found.tests
+
+    # -- the way through a run ------------------------------------------------------------------
+
+    def testsuite_main(self, args: list[str] | None = None) -> int:
+        """Run the suite with the command line *args* (``sys.argv[1:]`` if None).
+
+        Returns:
+            The exit status: 0 all passed, 1 (or ``--failure-exit-code``) failures, 2 stopped
+            early, 3 incomplete, 4 wrong usage, 5 nothing selected.  A run ended by a signal
+            does not return: it cleans up and dies by that signal.
+        """
+        try:
+            signum, code = self._main(args)
+        except UsageError as error:
+            print(f"testloom: {shown(str(error))}", file=sys.stderr)  # noqa: T201 - the one way to say it
+            return EXIT_USAGE
+        if signum:
+            with contextlib.suppress(OSError):
+                sys.stdout.flush()
+            signals.die_by(signum)
+        return code
+
+    def _main(self, args: list[str] | None) -> tuple[int, int]:
+        line = self._parse(args)
+        self._prepare(line)
+        with working_place(line.options, is_listing=self._is_listing) as places:
+            self._enter(places)
+            try:
+                self.set_up()
+                tests = self.get_test_list(list(line.options.paths))
+                if self._is_listing:
+                    return 0, self._list(tests)
+                if not tests and not self.broken_tests:
+                    return 0, self._nothing_selected()
+                return self._run(tests, line)
+            finally:
+                self.tear_down()
+
+    def _run(self, tests: list[ParsedTest], line: CommandLine) -> tuple[int, int]:
+        options = line.options
+        with open_run_dir(options.output_dir) as run_dir:
+            reporting = Reporting.of(options, run_dir.path, self._plugin_reports)
+            self.output_dir = self.env.output_dir = run_dir.path
+            self.notes.extend(run_dir.notes)
+            if options.dump_environ:
+                dump_environ(os.path.join(run_dir.path, "environ.sh"))
+            the_plan = self._plan(tests)
+            info = self._info(run_dir, options, the_plan)
+            console = reporting.console(self.main.args, self._program)
+            listeners = Listeners([console, PluginListener(self._plugins, self._plugin_failed)])
+            with _journal(run_dir, info, the_plan) as journal:
+                outcome = execute(
+                    the_plan,
+                    info=info,
+                    env=self.env,
+                    settings=_worker_settings(options, info),
+                    limits=Limits(
+                        max_failures=options.max_failures,
+                        max_consecutive_failures=options.max_consecutive_failures,
+                    ),
+                    journal=journal,
+                    listeners=listeners,
+                    reader_gone=lambda: bool(getattr(console, "broken", False)),
+                )
+                summary = self._summary(info, outcome, journal)
+                problems = reporting.write(summary)
+                code = self._exit_code(summary, outcome, problems)
+                journal.run_ended(
+                    duration_s=outcome.duration_s, stopped=outcome.stopped, exit_code=code
+                )
+                listeners.run_ended(reporting.with_notes(summary, [*self.notes, *problems]))
+        return outcome.signum, code
+
+    # -- steps ----------------------------------------------------------------------------------
+
+    def _parse(self, args: list[str] | None) -> CommandLine:
+        parser = build_parser(self._program, defaults=self._defaults)
+        self.main = Main(parser)
+        project = self.config.project if self.config else None
+        self._plugins = plugin_manager(
+            project.plugins if project else (),
+            self.plugins,
+            where=self.config.where("plugins")
+            if self.config and project and project.plugins
+            else "",
+        )
+        self.add_options(parser)
+        self._plugins.hook.testloom_add_options(parser=parser)
+        line = read_command_line(parser, args, config=self.config)
+        if line.options.log_file or line.options.verbosity > 0:
+            e3.log.activate_with_args(line.namespace, logging.WARNING)
+        self.main.args = line.namespace
+        self.options = line.options
+        self.config = line.config
+        return line
+
+    def _prepare(self, line: CommandLine) -> None:
+        """Fill the environment that drivers see."""
+        os.environ.update(line.environment)
+        env = self.env
+        env.root_dir = self.root_dir
+        env.test_dir = self.test_dir
+        env.options = line.namespace
+        env.rewrite_baselines = line.options.update_baselines
+        if line.options.build or line.options.host or line.options.target:
+            _set_platforms(env, line.options)
+        self._plugin_finders = [
+            finder
+            for finders in self._plugins.hook.testloom_finders(suite=self)
+            for finder in finders
+        ]
+        self._plugin_reports = {
+            name: report
+            for formats in self._plugins.hook.testloom_reports()
+            for name, report in formats.items()
+        }
+        self._add_drivers()
+
+    def _add_drivers(self) -> None:
+        """Let tests use drivers of plugins, and the command driver where there is no other."""
+        drivers: dict[str, type[Any]] = {}
+        for more in self._plugins.hook.testloom_drivers(suite=self):
+            drivers.update(more)
+        own = dict(self.test_driver_map)
+        drivers.setdefault("command", CommandDriver)
+        default = self.default_driver
+        if self.config and self.config.project.default_driver:
+            default = self.config.project.default_driver
+        if not own and default is None:
+            default = "command"
+        self.effective_drivers: Mapping[str, type[Any]] = {**drivers, **own}
+        self.effective_default_driver = default
+
+    def _enter(self, places: Places) -> None:
+        self.working_dir = self.env.working_dir = places.working_dir
+        self.env.cleanup_mode = places.cleanup_mode
+
+    def _selection(self, sublist: list[str]) -> Selection:
+        return Selection.parse(
+            sublist,
+            test_dir=self.test_dir,
+            keyword=self.options.keyword,
+            tags=self.options.tags,
+            exclude=self.options.exclude,
+        )
+
+    @property
+    def _roots(self) -> list[str]:
+        if self.config and self.config.roots:
+            return list(self.config.roots)
+        return [self.test_dir]
+
+    @property
+    def _is_listing(self) -> bool:
+        return bool(self.options.list_format or self.options.list_json_file)
+
+    @property
+    def _program(self) -> str:
+        return listing.program_name()
+
+    @property
+    def _defaults(self) -> dict[str, Any]:
+        return {
+            "failure_exit_code": self.default_failure_exit_code,
+            "max_consecutive_failures": self.default_max_consecutive_failures,
+        }
+
+    def _list(self, tests: list[ParsedTest]) -> int:
+        listing.show(
+            tests,
+            self.broken_tests,
+            root=self.root_dir,
+            as_json=self.options.list_format == "json",
+            e3_file=self.options.list_json_file,
+        )
+        return EXIT_OK if tests or self.broken_tests else self._nothing_selected()
+
+    def _nothing_selected(self) -> int:
+        for note in self.notes:
+            print(f"testloom: {note}", file=sys.stderr)  # noqa: T201 - there is no console yet
+        print("testloom: no test selected", file=sys.stderr)  # noqa: T201 - as above
+        return EXIT_NOTHING
+
+    def _plan(self, tests: list[ParsedTest]) -> Plan:
+        def adjust(dag: Any) -> None:
+            self.adjust_dag_dependencies(dag)
+            self._plugins.hook.testloom_adjust_dag(suite=self, dag=dag)
+
+        return plan(
+            tests,
+            self.broken_tests,
+            env=self.env,
+            root=self.root_dir,
+            adjust=adjust,
+        )
+
+    def _info(self, run_dir: RunDir, options: RunOptions, the_plan: Plan) -> RunInfo:
+        jobs = 1 if options.in_process else options.jobs
+        return RunInfo(
+            run_id=run_dir.run_id,
+            suite=self.testsuite_name,
+            root=self.root_dir,
+            output_dir=run_dir.path,
+            command=(self._program, *sys.argv[1:]),
+            jobs=max(1, min(jobs, len(the_plan.owners))),
+            started_at=SystemClock().wall(),
+            host=socket.gethostname(),
+            platform=f"{platform.system()}-{platform.machine()}".lower(),
+            selected=len(the_plan.tests) + len(the_plan.broken),
+        )
+
+    def _summary(self, info: RunInfo, outcome: RunOutcome, journal: JournalWriter) -> Summary:
+        run = RunInfo(
+            **{
+                **{name: getattr(info, name) for name in info.__slots__},
+                "duration_s": outcome.duration_s,
+                "stopped": outcome.stopped,
+            }
+        )
+        return Summary(run=run, entries=outcome.entries, load=journal.load, notes=tuple(self.notes))
+
+    def _exit_code(self, summary: Summary, outcome: RunOutcome, problems: Sequence[str]) -> int:
+        if outcome.broken_down or problems or self._plugin_problems:
+            return EXIT_INCOMPLETE
+        if outcome.stopped:
+            return EXIT_STOPPED
+        if summary.failed:
+            return self.options.failure_exit_code
+        return EXIT_OK
+
+    _plugin_problems: int = 0
+
+    def _plugin_failed(self, line: str) -> None:
+        self._plugin_problems += 1
+        if self._plugin_problems <= 5:
+            self.notes.append(line)
+
+
+def _directory_of(cls: type[Any]) -> str:
+    try:
+        return os.path.dirname(os.path.abspath(inspect.getfile(cls)))
+    except (TypeError, OSError):
+        return os.getcwd()
+
+
+def _worker_settings(options: RunOptions, info: RunInfo) -> WorkerSettings:
+    name = f"testloom-{info.run_id}"
+    os.environ["TESTLOOM_RUN"] = name  # by this, what a run has left behind can be told
+    return WorkerSettings(
+        name=name,
+        start_method=options.start_method,
+        in_process=options.in_process,
+        post_mortem=options.pdb,
+        timeout_s=options.timeout_s,
+    )
+
+
+@contextlib.contextmanager
+def _journal(run_dir: RunDir, info: RunInfo, the_plan: Plan) -> Iterator[JournalWriter]:
+    journal = JournalWriter(run_dir.journal, SystemClock())
+    fds = [own_fds.add(journal.fileno()), own_fds.add(run_dir.fileno())]
+    try:
+        journal.run_started(
+            info,
+            [
+                JournalTest(t.name, t.source, t.line, t.driver, t.tags)
+                for t in the_plan.tests.values()
+            ],
+        )
+        yield journal
+    finally:
+        for fd in fds:
+            own_fds.discard(fd)
+        journal.close()
+
+
+def _set_platforms(env: Any, options: RunOptions) -> None:
+    for name in ("build", "host", "target"):
+        value = getattr(options, name)
+        if value:
+            getattr(env, f"set_{name}")(*value.split(","))

@@ -1,0 +1,237 @@
+"""What an ending means for the results of a test."""
+
+import types
+
+import pytest
+
+from testloom.model import reason, records
+from testloom.model.outcome import (
+    Exited,
+    FragmentTimedOut,
+    Killed,
+    Returned,
+    Stopped,
+    WorkerDied,
+    WorkerLost,
+)
+from testloom.model.result import TestResult as Result
+from testloom.model.status import TestStatus as Status
+from testloom.model.test import BrokenTest
+from testloom.scheduling.graph import Graph
+from testloom.suite.collect import Collector
+from testloom.suite.planning import Plan, PlannedTest
+
+
+class Run:
+    """A collector with its plan, and what it kept."""
+
+    def __init__(self, **fragments):
+        self.tests = {}
+        owners = {}
+        for name, steps in fragments.items():
+            test = PlannedTest(name, "Driver", f"{name}/test.yaml", 1, (), left=len(steps))
+            self.tests[name] = test
+            owners.update({f"{name}.{step}": test for step in steps})
+        self.plan = Plan(Graph(), self.tests, owners, [], {})
+        self.records = {}
+        self.collector = Collector(self.plan, self._keep, started_at=10.0)
+
+    def _keep(self, entry, data):
+        self.records[entry.name] = records.decode(data)
+        return entry
+
+    def ends(self, uid, end=None, *, pushed=(), output=b"", wall_s=1.0):
+        results = []
+        for name, status, msg in pushed:
+            result = Result(name, status=status)
+            result.msg = msg
+            results.append(records.encode(result))
+        worker = types.SimpleNamespace(
+            uid=uid,
+            slot=3,
+            end=end or Returned(),
+            results=results,
+            output=output,
+            wall_s=wall_s,
+            cpu_s=0.5,
+            started_at=12.0,
+        )
+        return self.collector.collect(worker)
+
+    @property
+    def rows(self):
+        return [(e.name, e.status.name, e.reason, e.message) for e in self.collector.entries]
+
+
+def test_a_pushed_result_is_kept_as_it_is():
+    run = Run(t=["run"])
+    run.ends("t.run", pushed=[("t", Status.PASS, None)])
+    (entry,) = run.collector.entries
+
+    assert run.rows == [("t", "PASS", "", "")]
+    assert (entry.slot, entry.started_s, entry.time_s, entry.cpu_s) == (3, 2.0, 1.0, 0.5)
+    assert (entry.test, entry.driver, entry.source) == ("t", "Driver", "t/test.yaml")
+
+
+def test_results_of_one_fragment_keep_their_order():
+    run = Run(t=["run"])
+    run.ends("t.run", pushed=[(f"t.{n}", Status.PASS, None) for n in (1, 2, 3)])
+
+    assert [row[0] for row in run.rows] == ["t.1", "t.2", "t.3"]
+
+
+def test_the_time_of_a_test_is_that_of_its_fragments_so_far():
+    run = Run(t=["set_up", "run"])
+    run.ends("t.set_up", wall_s=2.0)
+    run.ends("t.run", pushed=[("t", Status.PASS, None)], wall_s=0.5)
+
+    assert [e.time_s for e in run.collector.entries] == [2.5]
+
+
+def test_a_test_that_pushes_nothing_is_an_error():
+    run = Run(t=["set_up", "run"])
+    run.ends("t.set_up")
+    assert run.rows == []
+    run.ends("t.run", output=b"I ran\n")
+
+    assert run.rows == [
+        (
+            "t",
+            "ERROR",
+            reason.NO_RESULT,
+            "the test ended without a result; its driver has to call push_result",
+        )
+    ]
+    assert "I ran" in run.records["t"].log
+
+
+@pytest.mark.parametrize(
+    ("end", "status", "why", "message"),
+    [
+        (
+            WorkerDied(Exited(0)),
+            "ERROR",
+            "exit-before-result",
+            "the worker exited with status 0 while running t.run",
+        ),
+        (
+            WorkerDied(Exited(3)),
+            "ERROR",
+            "exit:3",
+            "the worker exited with status 3 while running t.run",
+        ),
+        (WorkerDied(Killed(11)), "ERROR", "crash:SIGSEGV", "SIGSEGV while running t.run"),
+        (FragmentTimedOut(2.0), "FAIL", "timeout", "timed out after 2 s"),
+        (
+            FragmentTimedOut(2.0, ignored_term=True),
+            "FAIL",
+            "timeout",
+            "timed out after 2 s, SIGTERM ignored, killed",
+        ),
+        (Stopped("interrupted"), "SKIP", "interrupted", "interrupted"),
+        (WorkerLost("gone"), "ERROR", "infra:worker-lost", "gone"),
+    ],
+)
+def test_every_bad_end_has_its_status_and_reason(end, status, why, message):
+    run = Run(t=["run"])
+    run.ends("t.run", end, output=b"last words")
+
+    assert run.rows == [("t", status, why, message)]
+    assert "last words" in run.records["t"].log
+
+
+def test_a_pass_does_not_survive_the_death_of_its_worker():
+    run = Run(t=["run"])
+    run.ends("t.run", WorkerDied(Killed(9)), pushed=[("t", Status.PASS, None)])
+
+    assert [row[:3] for row in run.rows] == [("t", "ERROR", "crash:SIGKILL")]
+    assert run.records["t"].log == "It had pushed PASS before.\n"
+
+
+def test_a_failure_and_sub_results_survive_the_death_of_their_worker():
+    run = Run(t=["run"])
+    pushed = [("t.1", Status.PASS, None), ("t", Status.FAIL, "wrong")]
+    run.ends("t.run", WorkerDied(Killed(9)), pushed=pushed)
+
+    assert [row[:3] for row in run.rows] == [
+        ("t.1", "PASS", ""),
+        ("t", "FAIL", ""),
+        ("t.run", "ERROR", "crash:SIGKILL"),
+    ]
+
+
+def test_an_exception_is_an_error_named_after_the_fragment():
+    run = Run(t=["run"])
+    run.ends("t.run", Returned(raised="Traceback: no\n"), pushed=[("t", Status.PASS, None)])
+
+    assert run.rows == [("t", "PASS", "", ""), ("t.run", "ERROR", "exception", "")]
+    assert run.records["t.run"].log == "Traceback: no\n"
+
+
+def test_a_value_that_cannot_be_sent_is_an_error_beside_the_result():
+    run = Run(t=["run"])
+    run.ends("t.run", Returned(unpicklable="function"), pushed=[("t", Status.PASS, None)])
+
+    assert [row[:3] for row in run.rows] == [("t", "PASS", ""), ("t.run", "ERROR", "unpicklable")]
+
+
+def test_a_second_result_of_one_name_is_an_error_that_names_both_fragments():
+    run = Run(t=["run"], u=["run"])
+    run.ends("t.run", pushed=[("x", Status.PASS, None)])
+    run.ends("u.run", pushed=[("x", Status.FAIL, "no"), ("x", Status.PASS, None)])
+
+    assert run.rows == [
+        ("x", "PASS", "", ""),
+        ("x__except1", "ERROR", "duplicate-result", "cannot push twice results for x"),
+        ("x__except2", "ERROR", "duplicate-result", "cannot push twice results for x"),
+    ]
+    assert "fragment t.run" in run.records["x__except1"].log
+    assert "fragment u.run: FAIL no" in run.records["x__except1"].log
+
+
+def test_failures_in_a_row_are_counted_until_something_else_comes():
+    run = Run(a=["run"], b=["run"], c=["run"])
+    counts = []
+    for name, status in (("a", Status.FAIL), ("b", Status.ERROR), ("c", Status.SKIP)):
+        run.ends(f"{name}.run", pushed=[(name, status, None)])
+        counts.append((run.collector.bad, run.collector.bad_in_a_row))
+
+    assert counts == [(1, 1), (2, 2), (2, 0)]
+
+
+def test_what_did_not_run_is_skipped_and_what_was_running_is_told_apart():
+    run = Run(a=["run"], b=["run"])
+    run.tests["a"].started = True
+    run.collector.add_not_run("Testsuite aborted")
+
+    assert run.rows == [
+        ("a", "SKIP", "interrupted", "Testsuite aborted"),
+        ("b", "SKIP", "run-aborted", "Testsuite aborted"),
+    ]
+
+
+def test_a_broken_test_has_its_result():
+    run = Run()
+    run.collector.add_broken(BrokenTest("x", "/nowhere", "bad yaml", reason.CONFIG, "more"))
+
+    assert run.rows == [("x", "ERROR", "config", "bad yaml")]
+    assert run.records["x"].log == "more"
+
+
+def test_bytes_that_are_no_result_become_an_error():
+    run = Run(t=["run"])
+    worker = types.SimpleNamespace(
+        uid="t.run",
+        slot=0,
+        end=Returned(),
+        results=[b"{"],
+        output=b"",
+        wall_s=0,
+        cpu_s=0,
+        started_at=10,
+    )
+    run.records = {}
+    run.collector._keep = lambda entry, data: entry
+    run.collector.collect(worker)
+
+    assert [(e.status, e.reason) for e in run.collector.entries] == [(Status.ERROR, "protocol")]

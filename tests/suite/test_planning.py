@@ -1,0 +1,133 @@
+"""From tests to a graph: what one test gets wrong does not disturb the others."""
+
+import types
+
+import pytest
+
+from testloom.drivers import TestDriver as Driver
+from testloom.model import reason
+from testloom.model.test import BrokenTest, ParsedTest
+from testloom.suite.planning import plan
+
+
+class Steps(Driver):
+    """Adds the fragments its test asks for: ``steps: {name: [after, ...]}``."""
+
+    def __init__(self, env, test_env):
+        super().__init__(env, test_env)
+        if test_env.get("raise") == "constructor":
+            raise ValueError("no such mode")
+
+    def add_test(self, dag):
+        for name, after in self.test_env.get("steps", {"run": []}).items():
+            self.add_fragment(dag, name, fun=self.run, after=after)
+        if self.test_env.get("raise") == "add_test":
+            raise ValueError("cannot be added")
+        if self.test_env.get("raise") == "twice":
+            self.add_fragment(dag, "run", fun=self.run)
+
+    def run(self, previous_values, slot):
+        pass
+
+
+@pytest.fixture
+def env(tmp_path):
+    return types.SimpleNamespace(working_dir=str(tmp_path / "work"), options=None)
+
+
+@pytest.fixture
+def planned(env, tmp_path):
+    def planned(*tests, **more):
+        parsed = [
+            ParsedTest(name, Steps, dict(test_env), str(tmp_path / name), None)
+            for name, test_env in tests
+        ]
+        return plan(parsed, (), env=env, root=str(tmp_path), **more)
+
+    return planned
+
+
+def test_fragments_keep_the_order_of_tests_and_steps(planned):
+    result = planned(("b", {"steps": {"set_up": [], "run": ["set_up"]}}), ("a", {}))
+
+    assert list(result.graph.vertex_data) == ["b.set_up", "b.run", "a.run"]
+    assert result.graph.predecessors["b.run"] == {"b.set_up"}
+    assert [(t.name, t.left) for t in result.tests.values()] == [("b", 2), ("a", 1)]
+
+
+@pytest.mark.parametrize(
+    ("where", "why", "message"),
+    [
+        ("constructor", reason.CONSTRUCTOR, "no such mode"),
+        ("add_test", reason.ADD_TEST, "cannot be added"),
+        (
+            "twice",
+            reason.ADD_TEST,
+            "fragment 'bad.run' was added twice; give each its own name",
+        ),
+    ],
+)
+def test_a_driver_that_raises_breaks_only_its_own_test(planned, where, why, message):
+    result = planned(("bad", {"raise": where}), ("good", {}))
+
+    assert list(result.graph.vertex_data) == ["good.run"]
+    assert [(b.test_name, b.reason, b.message) for b in result.broken] == [("bad", why, message)]
+    assert "Traceback" in result.broken[0].log
+
+
+def test_a_driver_without_fragments_breaks_its_test(planned):
+    result = planned(("idle", {"steps": {}}))
+
+    assert [b.message for b in result.broken] == [
+        "its driver added no fragment; call add_fragment in add_test"
+    ]
+
+
+def test_tests_on_a_circle_are_broken_and_the_others_run(planned):
+    # a <-> b   c -> d
+    def adjust(dag):
+        dag.update_vertex("a.run", predecessors=["b.run"], enable_checks=False)
+        dag.update_vertex("b.run", predecessors=["a.run"], enable_checks=False)
+        dag.update_vertex("d.run", predecessors=["c.run"], enable_checks=False)
+
+    result = planned(("a", {}), ("b", {}), ("c", {}), ("d", {}), adjust=adjust)
+
+    assert list(result.graph.vertex_data) == ["c.run", "d.run"]
+    assert {(b.test_name, b.reason) for b in result.broken} == {
+        ("a", reason.CYCLE),
+        ("b", reason.CYCLE),
+    }
+    assert "a.run -> b.run -> a.run" in result.broken[0].message
+
+
+def test_following_what_is_not_there_is_said_with_a_suggestion(planned):
+    result = planned(("t", {"steps": {"build": [], "run": ["biuld"]}}))
+
+    assert [b.message for b in result.broken] == [
+        "fragment 't.run' follows 't.biuld', which does not exist; did you mean 't.build'?"
+    ]
+    assert list(result.graph.vertex_data) == []
+
+
+def test_two_tests_with_one_fragment_are_both_broken(planned):
+    # Test "a" adds fragment "b.run", test "a.b" adds fragment "run": both are called "a.b.run".
+    result = planned(("a", {"steps": {"b.run": []}}), ("a.b", {}), ("c", {}))
+
+    assert list(result.graph.vertex_data) == ["c.run"]
+    assert sorted(b.test_name for b in result.broken) == ["a", "a.b"]
+
+
+def test_what_discovery_found_broken_stays_broken(env, tmp_path):
+    broken = BrokenTest("x", str(tmp_path / "x"), "bad", reason.CONFIG)
+
+    result = plan([], [broken], env=env, root=str(tmp_path))
+
+    assert result.broken == [broken]
+    assert result.places["x"].source == "x"
+
+
+def test_names_never_become_paths(planned, env):
+    result = planned(("../../etc/passwd", {}))
+    (data,) = result.graph.vertex_data.values()
+
+    assert data.driver.working_dir().startswith(env.working_dir + "/etc-passwd-")
