@@ -42,3 +42,6 @@ class BrokenTest:
     """See `testloom.model.reason`."""
     log: str = ""
     """More, such as a traceback."""
+    source: str = ""
+    """Absolute path of the file that is wrong; `test_dir` if empty."""
+    line: int = 1
