@@ -1,0 +1,128 @@
+"""What all consoles have in common: what is shown of a failure, and how the run ends."""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+from collections.abc import Iterable
+from typing import Final, TextIO
+
+from testloom.console.failure import one_line, render_result
+from testloom.console.look import Look
+from testloom.console.progress import Progress, Running, header
+from testloom.console.spans import Line, render
+from testloom.console.summary import SLOWEST, render_summary
+from testloom.console.text import counted
+from testloom.console.writer import Writer
+from testloom.model import reason
+from testloom.model.events import Load, Silent
+from testloom.model.names import shown_line
+from testloom.model.result import ResultRecord
+from testloom.model.summary import ResultEntry, RunInfo, Summary
+
+MOST_BLOCKS: Final = 50
+"""Failures of a run that are shown in full."""
+_ENDED_BY_US: Final = frozenset({reason.RUN_ABORTED, reason.INTERRUPTED})
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a console shows things, and how."""
+
+    out: Writer
+    err: TextIO | None = None
+    """Where to say that writing to `out` failed."""
+    color: bool = False
+    look: Look = Look()  # noqa: RUF009 - it is frozen
+    durations: int = SLOWEST
+    """How many of the slowest tests to name at the end."""
+    workflow_commands: bool = False
+    """Whether the reader obeys lines such as ``::error::``, as GitHub's runner does."""
+
+
+class Console(Silent):
+    """A listener that tells people about a run; its subclasses differ in what and when."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.look = place.look
+        self.progress = Progress()
+        self._blocks = 0
+        self._resume_word = ""
+
+    @property
+    def broken(self) -> bool:
+        """Tell whether nobody reads the console any more: the run need not go on."""
+        return self.place.out.broken
+
+    def close(self) -> None:
+        """Leave the place as others may use it; the run may go on, or have failed in the middle."""
+
+    def show(self, lines: Iterable[Line]) -> None:
+        """Show *lines*, below everything shown before."""
+        self.place.out.write(render(lines, color=self.place.color))
+
+    def run_started(self, run: RunInfo, *, tests: int, fragments: int, now: float) -> None:  # noqa: ARG002 - the interface's argument
+        self.progress.begin(run, tests, now)
+        if self.place.workflow_commands:
+            # What a test prints must not be taken for a command.
+            self._resume_word = secrets.token_hex(16)
+            self.show([[(f"::stop-commands::{self._resume_word}", "")]])
+        self.show_header(run)
+
+    def show_header(self, run: RunInfo) -> None:
+        """Show how the run begins."""
+        self.show([[(header(run, self.progress.tests), "faint")]])
+
+    def fragment_started(self, uid: str, test: str, name: str, slot: int, now: float) -> None:
+        self.progress.start(slot, Running(uid, test, name, now))
+
+    def fragment_ended(self, uid: str, test: str, slot: int, now: float) -> None:  # noqa: ARG002 - the interface's arguments
+        self.progress.end(slot, uid)
+
+    def result_added(self, entry: ResultEntry, load: Load) -> None:
+        self.progress.add(entry)
+        if entry.status.is_bad and entry.reason not in _ENDED_BY_US:
+            self.show(self._failure(entry, load))
+
+    def said(self, line: str) -> None:
+        self.show([[(shown_line(line), "")]])
+
+    def stopping(self, why: str, running: int) -> None:
+        rest = f"; ending {counted(running, 'running fragment')}" if running else ""
+        self.show([[("stopping: ", "slow"), (shown_line(why) + rest, "")]])
+
+    def run_ended(self, summary: Summary) -> None:
+        self.show(self.summary_lines(summary))
+        if self._resume_word:
+            self.show([[(f"::{self._resume_word}::", "")]])
+        self.show([[(summary.last_line, "")]])
+        self._tell_broken()
+
+    def summary_lines(self, summary: Summary) -> list[Line]:
+        """Return what is shown at the end of the run, before the last line."""
+        return render_summary(summary, look=self.look, durations=self.place.durations)
+
+    def _failure(self, entry: ResultEntry, load: Load) -> list[Line]:
+        """Return a failure: the first ones in full, then in a line each."""
+        if entry.reason == reason.DEPENDENCY_FAILED or self._blocks > MOST_BLOCKS:
+            return [one_line(entry, self.look)]
+        self._blocks += 1
+        if self._blocks > MOST_BLOCKS:
+            note = f"{MOST_BLOCKS} failures were shown in full; here is one line for each of the others"
+            return [[(note, "faint")], one_line(entry, self.look)]
+        return render_result(entry, loaded(entry, load), look=self.look)
+
+    def _tell_broken(self) -> None:
+        if self.broken:
+            Writer(self.place.err).write(
+                f"{self.look.program}: cannot write to the standard output: {self.place.out.why}\n"
+            )
+
+
+def loaded(entry: ResultEntry, load: Load) -> ResultRecord | None:
+    """Return the record of *entry*; None if it cannot be read, which must not end the run."""
+    try:
+        return load(entry)
+    except Exception:  # noqa: BLE001 - whatever is wrong with the disk, the entry can be shown
+        return None

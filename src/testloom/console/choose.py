@@ -1,0 +1,96 @@
+"""Picks the console for a run: by what was asked for, and by who is going to read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, TextIO
+
+from testloom.console.base import Console, Place
+from testloom.console.color import wants_color
+from testloom.console.lines import DotsConsole, LinesConsole, MinimalConsole
+from testloom.console.look import Look, glyphs_for
+from testloom.console.summary import SLOWEST
+from testloom.console.writer import Writer
+from testloom.model.errors import UsageError, nearest
+from testloom.model.events import Silent
+from testloom.model.summary import Summary
+
+REPORTERS: Final = ("auto", "live", "lines", "dots", "minimal", "none")
+
+
+class NoConsole(Silent):
+    """Shows nothing."""
+
+    broken = False
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def run_ended(self, summary: Summary) -> None:
+        """Do nothing."""
+
+
+def choose(
+    options: Any,
+    stream: TextIO | None,
+    err_stream: TextIO | None,
+    environ: Mapping[str, str],
+    program_name: str,
+) -> Console | NoConsole:
+    """Return the listener that tells people about a run.
+
+    Args:
+        options: ``reporter``, ``color``, ``nocolor`` and ``durations`` are looked at; they may be
+            missing.
+        stream: where to write; None if the program was started without a standard output.
+        err_stream: where to say that writing failed.
+        environ: the environment of the program.
+        program_name: how the program is started, as one would type it into a shell.
+
+    Raises:
+        UsageError: no reporter has the name that was asked for.
+    """
+    reporter = getattr(options, "reporter", None) or "auto"
+    if reporter not in REPORTERS:
+        hint = nearest(reporter, REPORTERS) or f"; known: {', '.join(REPORTERS)}"
+        raise UsageError(f"--reporter: no reporter is called {reporter!r}{hint}")
+    if reporter == "none":
+        return NoConsole()
+    place = _place(options, stream, err_stream, environ, program_name)
+    terminal = place.out.isatty() and environ.get("TERM", "dumb") != "dumb"
+    if reporter == "auto":
+        reporter = "live" if terminal and not _on_build_server(environ) else "lines"
+    if reporter == "live" and terminal:
+        return _live(place)
+    kinds: Mapping[str, type[Console]] = {"dots": DotsConsole, "minimal": MinimalConsole}
+    return kinds.get(reporter, LinesConsole)(place)
+
+
+def _place(
+    options: Any,
+    stream: TextIO | None,
+    err_stream: TextIO | None,
+    environ: Mapping[str, str],
+    program_name: str,
+) -> Place:
+    out = Writer(stream)
+    choice = "never" if getattr(options, "nocolor", False) else getattr(options, "color", None)
+    return Place(
+        out=out,
+        err=err_stream,
+        color=wants_color(choice or "auto", environ, terminal=out.isatty()),
+        look=Look(glyphs=glyphs_for(out.encoding), program=program_name),
+        durations=getattr(options, "durations", None) or SLOWEST,
+        workflow_commands=environ.get("GITHUB_ACTIONS") == "true",
+    )
+
+
+def _live(place: Place) -> Console:
+    # Only terminals need it, and it takes as long to import as all the rest.
+    from testloom.console.live import LiveConsole  # noqa: PLC0415
+
+    return LiveConsole(place)
+
+
+def _on_build_server(environ: Mapping[str, str]) -> bool:
+    return environ.get("CI", "").lower() not in {"", "0", "false"}
