@@ -361,7 +361,7 @@ def test_a_suite_may_have_options_of_its_own_even_if_we_have_them_too(tmp_path: 
         "red",
         [1, 2],
     )
-    assert (options.timeout_s, options.color, options.no_capture) == (None, "auto", True)
+    assert (options.timeout_s, options.color, options.no_capture) == (3600.0, "auto", True)
 
 
 def test_options_of_a_suite_have_variables() -> None:

@@ -20,6 +20,7 @@ from typing import Final
 from testloom._version import __version__
 from testloom.model.errors import UsageError
 from testloom.model.names import shown_line
+from testloom.processes import streams
 
 INTERNAL_ERROR: Final = 3
 USAGE_ERROR: Final = 4
@@ -34,6 +35,7 @@ _COMMANDS: Final = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line *argv* (``sys.argv[1:]`` if None); return the exit status."""
+    streams.ensure()
     args = list(sys.argv[1:] if argv is None else argv)
     try:
         return _flushed(args)

@@ -280,6 +280,11 @@ class ClassicTestDriver(TestDriver):
         )
         run, out = self._run_logged(program, encoding, truncate_logs_threshold)
         if analyze_output:
+            if type(out) is not type(self.output.log):
+                raise TypeError(
+                    "what a program writes in another encoding than the test's cannot be added to"
+                    " self.output; pass analyze_output=False, or override default_encoding"
+                )
             self.output += out
         result = ProcessResult(programs.status_of(run.end), out, run.end)
         if catch_error and result.status != 0:

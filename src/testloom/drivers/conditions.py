@@ -154,7 +154,8 @@ class _Evaluation:
     def _attribute(self, node: ast.Attribute) -> Any:
         value = self.value_of(node.value)
         name = _public(node.attr)
-        if _methods_of(value):
+        # Platforms and systems are tuples whose items have names, in the environment of e3.
+        if _methods_of(value) and name not in getattr(type(value), "_fields", ()):
             raise ConditionError(f"{type(value).__name__}.{name} can only be called")
         return getattr(value, name)
 

@@ -6,6 +6,7 @@ test is never a PASS once we or the system have ended its process.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -58,6 +59,8 @@ class Collector:
         self.bad = 0
         """How many results are failures or errors."""
         self.bad_in_a_row = 0
+        self.left_behind: dict[str, str] = {}
+        """Uid of each fragment that left something behind -> what."""
         self._sources: dict[str, str] = {}
         """Name of each result -> uid of the fragment that pushed it."""
         self._again: dict[str, int] = {}
@@ -92,7 +95,7 @@ class Collector:
         else:
             self._collect_odd(test, worker)
         if test.left == 0 and test.results == 0:
-            self._add_ours(test, worker, TestStatus.ERROR, reason.NO_RESULT, _NO_RESULT)
+            self._no_result(test, worker)
         return test
 
     def add_not_run(self, why: str) -> None:
@@ -114,8 +117,7 @@ class Collector:
                     self._add(test, worker.uid, data, worker)
                 self._add_remarks(test, worker, end)
             case WorkerDied(how):
-                status, why, family, message = _of_death(worker.uid, how, end.note)
-                self._end_badly(test, worker, status, why, message, family)
+                self._died(test, worker, how, end.note)
             case FragmentTimedOut(after_s, ignored_term):
                 message = f"timed out after {after_s:g} s"
                 if ignored_term:
@@ -132,6 +134,9 @@ class Collector:
                 raise AssertionError(f"{worker.uid} was collected before it ended")
 
     def _add_remarks(self, test: PlannedTest, worker: Finished, end: Returned) -> None:
+        left = [what for what in end.leaks if what.startswith(_LEFT_BEHIND)]
+        if left:
+            self.left_behind[worker.uid] = ", ".join(left)
         if end.raised:
             result = TestResult(worker.uid, status=TestStatus.ERROR)
             result.reason = reason.EXCEPTION
@@ -142,6 +147,15 @@ class Collector:
             result.msg = f"what it returned cannot be sent to its successors: {end.unpicklable}"
             result.reason = reason.UNPICKLABLE
             self._add(test, worker.uid, records.encode(result), worker, rename=True)
+
+    def _no_result(self, test: PlannedTest, worker: Finished) -> None:
+        """All fragments of *test* have ended, and none pushed anything."""
+        self._add_ours(test, worker, TestStatus.ERROR, reason.NO_RESULT, _NO_RESULT)
+
+    def _died(self, test: PlannedTest, worker: Finished, how: Exited | Killed, note: str) -> None:
+        """The process that ran the fragment ended by itself."""
+        status, why, family, message = _of_death(worker.uid, how, note)
+        self._end_badly(test, worker, status, why, message, family)
 
     def _end_badly(
         self,
@@ -216,6 +230,8 @@ class Collector:
             info=head.info,
         )
         test.results += 1
+        if "leak" in head.info:
+            self.left_behind[uid] = head.info["leak"]
         if status.is_bad:
             self.bad += 1
             self.bad_in_a_row += 1
@@ -244,6 +260,8 @@ class Collector:
         return f"{name}__except{number}"
 
 
+_LEFT_BEHIND = ("processes", "threads", "descriptors")
+"""What of a worker's remarks is worth telling; the rest was put back silently."""
 _NO_RESULT = "the test ended without a result; its driver has to call push_result"
 
 
@@ -271,7 +289,14 @@ def _renamed(data: bytes, name: str) -> tuple[ResultHead, bytes]:
 def _output_of(worker: Finished) -> str:
     if not worker.output:
         return ""
-    return "Output of the worker:\n" + worker.output.decode("utf-8", "backslashreplace")
+    output = worker.output.decode("utf-8", "backslashreplace")
+    return "Output of the worker:\n" + _OWN_FRAMES.sub("", output)
+
+
+_OWN_FRAMES = re.compile(
+    r'(?m)^  File "[^"\n]*/testloom/workers/running\.py", line \d+ in call\n(?:  File .*\n)*'
+)
+"""Where in a stack written by `faulthandler` the driver ends and the worker begins."""
 
 
 def _of_death(

@@ -11,7 +11,7 @@ import dataclasses
 import os
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from e3.collection.dag import DAG
 
@@ -21,6 +21,8 @@ from testloom.model.fragment import FragmentData
 from testloom.model.names import path_for
 from testloom.model.test import BrokenTest, ParsedTest
 from testloom.scheduling.graph import Graph, circles
+
+NO_FRAGMENT: Final = "its driver added no fragment; call add_fragment in add_test"
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -143,7 +145,7 @@ def _added(
         result.broken.append(_broken(test, error, reason.ADD_TEST))
         return None
     if not uids and not driver.result_queue:
-        why = ValueError("its driver added no fragment; call add_fragment in add_test")
+        why = ValueError(NO_FRAGMENT)
         result.broken.append(_broken(test, why, reason.ADD_TEST))
         return None
     return uids
@@ -164,8 +166,9 @@ def _broken(test: ParsedTest, error: Exception, why: str) -> BrokenTest:
 
 def _note_broken(result: Plan, one: BrokenTest, root: str) -> None:
     result.broken.append(one)
-    source = os.path.relpath(one.test_dir, root) if one.test_dir else ""
-    result.places.setdefault(one.test_name, PlannedTest(one.test_name, "", source, 1, ()))
+    source = one.source or one.test_dir
+    shown = os.path.relpath(source, root) if source else ""
+    result.places.setdefault(one.test_name, PlannedTest(one.test_name, "", shown, one.line, ()))
 
 
 def _planned(test: ParsedTest, root: str) -> PlannedTest:

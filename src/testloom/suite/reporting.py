@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from testloom import reports
-from testloom.console.choose import choose
-from testloom.model.events import RunListener
+from testloom.console.base import Console
+from testloom.console.choose import NoConsole, choose
 from testloom.model.summary import Summary
 from testloom.reports import Report, ReportRequest
 from testloom.suite.run_options import RunOptions
@@ -40,7 +40,7 @@ class Reporting:
         reports.check_targets(requests, output_dir, formats)
         return cls(requests, formats)
 
-    def console(self, namespace: Any, program: str) -> RunListener:
+    def console(self, namespace: Any, program: str) -> Console | NoConsole:
         """Return the listener that tells people about the run."""
         return choose(namespace, sys.stdout, sys.stderr, os.environ, program)
 

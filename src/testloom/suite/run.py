@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from testloom.journal.format import JournalError
 from testloom.journal.writer import JournalWriter
 from testloom.model.errors import WorkersCannotStart
 from testloom.model.events import RunListener
+from testloom.model.names import shown_line
 from testloom.model.summary import ResultEntry, RunInfo
 from testloom.processes import signals
 from testloom.processes.loop import EventLoop, Timer
@@ -28,6 +30,7 @@ from testloom.suite.stopping import Limits, StopPolicy
 from testloom.workers.making import Workers, WorkerSettings, make_workers
 
 _SYNC_S = 1.0
+_LEAKS_SHOWN = 5
 
 
 class Listeners:
@@ -64,6 +67,8 @@ class RunOutcome:
     """The signal that asked for that, if one did."""
     broken_down: str = ""
     """What made it impossible to go on, else empty: exit 3."""
+    notes: tuple[str, ...] = ()
+    """What people should know besides, one line each."""
 
 
 def execute(
@@ -76,10 +81,14 @@ def execute(
     journal: JournalWriter,
     listeners: Listeners,
     reader_gone: Callable[[], bool] = lambda: False,
+    collector: type[Collector] = Collector,
 ) -> RunOutcome:
-    """Run *plan*; return once everything has ended and every result is in *journal*."""
+    """Run *plan*; return once everything has ended and every result is in *journal*.
+
+    *collector* decides what the ends of fragments mean.
+    """
     loop = EventLoop()
-    run = _Run(plan, info, loop, journal, listeners, limits, reader_gone)
+    run = _Run(plan, info, loop, journal, listeners, limits, reader_gone, collector)
     try:
         with signals.told_to(loop, run.signalled), run.workers(env, settings) as workers:
             run.begin()
@@ -101,6 +110,7 @@ class _Run:
         listeners: Listeners,
         limits: Limits,
         reader_gone: Callable[[], bool],
+        collector: type[Collector],
     ) -> None:
         self._plan = plan
         self._info = info
@@ -110,7 +120,7 @@ class _Run:
         self._reader_gone = reader_gone
         self._started_at = loop.now()
         self._policy = StopPolicy(limits)
-        self._collector = Collector(plan, self._keep, started_at=self._started_at)
+        self._collector = collector(plan, self._keep, started_at=self._started_at)
         self._broken_down = ""
         self._refresh: Timer | None = None
         self._scheduler = MultiprocessScheduler(
@@ -171,6 +181,7 @@ class _Run:
             stopped=stopped,
             signum=self._policy.signum,
             broken_down=self._broken_down,
+            notes=tuple(_leak_notes(self._collector.left_behind)),
         )
 
     def signalled(self, signum: int) -> None:
@@ -256,3 +267,11 @@ class _Run:
     def _sync(self) -> None:
         self._try(self._journal.sync)
         self._loop.call_at(self._loop.now() + _SYNC_S, self._sync)
+
+
+def _leak_notes(left_behind: Mapping[str, str]) -> Iterator[str]:
+    """Say what was left behind and has been ended, without filling the screen."""
+    for uid, what in itertools.islice(left_behind.items(), _LEAKS_SHOWN):
+        yield f"leak: {shown_line(uid)} left behind: {shown_line(what)}"
+    if len(left_behind) > _LEAKS_SHOWN:
+        yield f"leak: {len(left_behind) - _LEAKS_SHOWN} more fragments left something behind"
