@@ -49,7 +49,7 @@ def test_a_signal_hurries_a_run_that_is_stopping_already():
     policy.counted(1, 1)
     policy.signalled(signal.SIGTERM)
 
-    assert (policy.phase, policy.why) == (Phase.TERMINATING, "1 failures, the limit")
+    assert (policy.phase, policy.why) == (Phase.TERMINATING, "1 failure, the limit")
 
 
 def test_a_reader_that_has_gone_ends_what_runs():

@@ -160,4 +160,9 @@ def _plain(value: Any, depth: int = 0) -> Any:
 
 
 def _text(value: object) -> str:
-    return str(value).encode("utf-8", "backslashreplace").decode("utf-8")
+    text = str(value)
+    try:
+        # Bytes that were no text stand in it as surrogates.
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode("utf-8")

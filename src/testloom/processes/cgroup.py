@@ -77,9 +77,13 @@ class Cgroup:
             os.close(fd)
 
     def remove(self) -> None:
-        """Remove the group if it is empty."""
-        with contextlib.suppress(OSError):
+        """Remove the group and those that were made below it, as far as they are empty."""
+        try:
             os.rmdir(self.path)
+        except OSError:
+            for path, _directories, _files in os.walk(self.path, topdown=False):
+                with contextlib.suppress(OSError):
+                    os.rmdir(path)
 
 
 def make(name: str) -> Cgroup | None:

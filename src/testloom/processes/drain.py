@@ -33,11 +33,8 @@ class Drain:
 
     @classmethod
     def of(cls, process: Any, loop: EventLoop) -> Drain:
-        """Drain the pipes of *process*, a `subprocess.Popen` or an object that has one.
-
-        `e3.os.process.Run` keeps its Popen in the attribute ``internal``.
-        """
-        drain = cls(getattr(process, "internal", process), loop)
+        """Drain the pipes of *process*, a `subprocess.Popen` or an object that has one."""
+        drain = cls(popen_of(process), loop)
         for name in ("stdout", "stderr"):
             pipe = getattr(drain._owner, name, None)
             if isinstance(pipe, io.IOBase) and not pipe.closed:
@@ -100,3 +97,12 @@ class Drain:
         done, self._done = self._done, None
         if done is not None:
             done()
+
+
+def popen_of(process: Any) -> Any:
+    """Return the `subprocess.Popen` in *process*; *process* itself if there is none.
+
+    `e3.os.process.Run` has one in ``internal``, or that of psutil, which hides another.
+    """
+    inner = getattr(process, "internal", None) or process
+    return getattr(getattr(inner, "communicate", None), "__self__", inner)

@@ -17,17 +17,18 @@ def file_in_memory(content: bytes) -> int:
     return fd
 
 
-def replace_by_module(module: str, arguments: Sequence[str]) -> NoReturn:
+def replace_by_module(
+    module: str, arguments: Sequence[object], *, keep: Sequence[int] = ()
+) -> NoReturn:
     """Replace this process by a fresh interpreter that runs *module* as its main program.
 
-    Integers among *arguments* that name open descriptors are made to survive.
+    The descriptors in *keep* survive.
     """
-    for argument in arguments:
-        if argument.isdigit() and int(argument) > 2:
-            os.set_inheritable(int(argument), True)
+    for fd in keep:
+        os.set_inheritable(fd, True)
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execv(sys.executable, [sys.executable, *_flags(), "-m", module, *arguments])  # noqa: S606 - no shell wanted
+    os.execv(sys.executable, [sys.executable, *_flags(), "-m", module, *map(str, arguments)])  # noqa: S606 - no shell wanted
 
 
 def _flags() -> list[str]:

@@ -11,17 +11,20 @@ import contextlib
 import os
 import stat
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 _CHUNK = 1 << 20
+_LONG = 3800
+"""Bytes; a path may have 4095, and the longest name takes 255 of them."""
 
 
 def copy_tree(source: str, target: str) -> None:
     """Make *target* a copy of the directory *source*, replacing what was there.
 
     File modes and modification times are kept, symbolic links stay links, directories can be
-    written by their owner.  Sockets, pipes and devices are left out.
+    written by their owner.  Sockets, pipes and devices are left out, and so is *target* itself
+    where it lies in *source*.
 
     Raises:
         OSError: a file cannot be read or written.
@@ -33,6 +36,8 @@ def copy_tree(source: str, target: str) -> None:
         os.makedirs(target)
     except FileNotFoundError:
         os.makedirs(target)
+    itself = os.stat(target).st_ino
+    mask = _umask()
     pending = [(source, target)]
     while pending:
         from_dir, to_dir = pending.pop()
@@ -42,24 +47,27 @@ def copy_tree(source: str, target: str) -> None:
                 if entry.is_symlink():
                     os.symlink(os.readlink(entry.path), to_path)
                 elif entry.is_dir():
+                    if entry.inode() == itself and os.path.samefile(entry.path, target):
+                        continue
                     os.mkdir(to_path)
                     pending.append((entry.path, to_path))
                 elif entry.is_file():
-                    _copy_file(entry.path, to_path)
+                    _copy_file(entry.path, to_path, mask)
 
 
-def _copy_file(source: str, target: str) -> None:
+def _copy_file(source: str, target: str, mask: int) -> None:
     reader = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
     try:
         info = os.fstat(reader)
-        writer = os.open(
-            target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, info.st_mode & 0o777
-        )
+        mode = info.st_mode & 0o777
+        writer = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         try:
+            if mode & mask:
+                os.fchmod(writer, mode)
             # One read more than its size, because a file may grow.
             while chunk := os.read(reader, min(info.st_size + 1, _CHUNK)):
                 _write_all(writer, chunk)
-                if len(chunk) <= info.st_size < _CHUNK:
+                if len(chunk) == info.st_size:
                     break
             os.utime(writer, ns=(info.st_atime_ns, info.st_mtime_ns))
         finally:
@@ -77,73 +85,94 @@ def _write_all(fd: int, data: bytes) -> None:
 def remove_tree(path: str) -> list[str]:
     """Remove *path* and all below it; return the paths that could not be removed.
 
-    Directories without write permission are given it first; links are never followed.
+    Directories without permissions are given them first, nothing outside of *path* is touched:
+    a link is removed and never followed, also if *path* itself is one.
     """
+    top = path.rstrip("/") or path  # with a slash behind it, a link would be followed
     left: list[str] = []
+    if os.path.islink(top):
+        _unlink(top, top, left)
+        return left
     directories: list[str] = []
-    pending = [path]
+    pending = [top]
     while pending:
         directory = pending.pop()
+        if len(directory) > _LONG // 4:  # characters, of up to four bytes
+            directory = _hoisted(directory, top)
         try:
-            entries = os.scandir(directory)
+            entries = _scanned(directory, top)
         except FileNotFoundError:
             continue
         except NotADirectoryError:
-            _unlink(directory, left)
+            _unlink(directory, top, left)
             continue
         except OSError:
-            _open_up(directory)
-            try:
-                entries = os.scandir(directory)
-            except OSError:
-                left.append(directory)
-                continue
+            left.append(directory)
+            continue
         directories.append(directory)
-        with entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    pending.append(entry.path)
-                else:
-                    _unlink(entry.path, left)
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                pending.append(entry.path)
+            else:
+                _unlink(entry.path, top, left)
     for directory in reversed(directories):
-        try:
-            os.rmdir(directory)
-        except FileNotFoundError:
-            continue
-        except OSError:
-            _remove_again(directory, left)
+        _remove(os.rmdir, directory, top, left)
     return left
 
 
-def _unlink(path: str, left: list[str]) -> None:
+def _scanned(directory: str, top: str) -> list[os.DirEntry[str]]:
     try:
-        os.unlink(path)
+        entries = os.scandir(directory)
+    except PermissionError:
+        _open_up(os.path.dirname(directory), top)
+        _open_up(directory, top)
+        entries = os.scandir(directory)
+    with entries:
+        return list(entries)
+
+
+def _unlink(path: str, top: str, left: list[str]) -> None:
+    _remove(os.unlink, path, top, left)
+
+
+def _remove(remove: Callable[[str], None], path: str, top: str, left: list[str]) -> None:
+    try:
+        remove(path)
     except FileNotFoundError:
         return
-    except OSError:
-        _open_up(os.path.dirname(path))
+    except PermissionError:
+        _open_up(os.path.dirname(path), top)
         try:
-            os.unlink(path)
+            remove(path)
         except OSError:
             left.append(path)
-
-
-def _remove_again(directory: str, left: list[str]) -> None:
-    """Remove *directory* once its parent can be written, or note it."""
-    if not os.path.islink(directory):
-        _open_up(os.path.dirname(directory))
-    try:
-        if os.path.islink(directory):
-            os.unlink(directory)
-        else:
-            os.rmdir(directory)
     except OSError:
-        left.append(directory)
+        left.append(path)
 
 
-def _open_up(directory: str) -> None:
-    with contextlib.suppress(OSError):
-        os.chmod(directory, stat.S_IRWXU)
+def _open_up(directory: str, top: str) -> None:
+    """Give us all permissions on *directory*, if it is one of those that are being removed."""
+    if directory == top or directory.startswith(f"{top}/"):
+        with contextlib.suppress(OSError):
+            os.chmod(directory, stat.S_IRWXU)
+
+
+def _hoisted(directory: str, top: str) -> str:
+    """Move *directory* to *top* if the paths below it get longer than the system allows."""
+    if len(os.fsencode(directory)) < _LONG:
+        return directory
+    parent, name = os.path.split(directory)
+    try:
+        place = tempfile.mkdtemp(dir=top)
+        fd = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.chmod(name, stat.S_IRWXU, dir_fd=fd)
+            os.rename(name, place, src_dir_fd=fd)
+        finally:
+            os.close(fd)
+    except OSError:
+        return directory
+    return place
 
 
 def write_whole(path: str | Path, data: bytes | str | Iterable[str]) -> None:

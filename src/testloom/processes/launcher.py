@@ -39,6 +39,7 @@ GRACE_S = 5.0
 LEAK_GRACE_S = 0.2
 _READ_BYTES = 1 << 16
 _PIPE_BYTES = 1 << 20
+_LONGEST_WAIT_S = 86_400.0
 _now = SystemClock.now
 
 
@@ -83,39 +84,80 @@ class ProgramRun:
 
 
 def run(program: Program) -> ProgramRun:
-    """Run *program* and return once it and everything it started have ended."""
+    """Run *program* and return once it and everything it started have ended.
+
+    Several threads may do so at the same time.
+    """
     before = frozenset(tree.children(os.getpid())) if tree.has_children() else frozenset()
-    with contextlib.ExitStack() as opened:
+    fds: list[int] = []
+    try:
         try:
-            stdin = _open_stdin(program)
-        except OSError as error:
+            watch = _start(program, before, fds)
+        except (OSError, ValueError, IndexError, subprocess.SubprocessError) as error:
             return ProgramRun(end=NotStarted(_why(error)))
-        opened.callback(os.close, stdin)
-        reader, writer = os.pipe()
-        opened.callback(os.close, reader)
-        err_reader = err_writer = -1
-        if not program.merge_stderr:
-            err_reader, err_writer = os.pipe()
-            opened.callback(os.close, err_reader)
-        started_at = _now()
-        try:
-            child = _spawn(program, stdin, writer, err_writer)
-        except (OSError, ValueError, subprocess.SubprocessError) as error:
-            return ProgramRun(end=NotStarted(_why(error)))
-        finally:
-            os.close(writer)
-            if err_writer >= 0:
-                os.close(err_writer)
-        streams = {reader: Capture(program.keep_bytes)}
-        if err_reader >= 0:
-            streams[err_reader] = Capture(program.keep_bytes)
-        watch = _Watch(program, child, streams, before, started_at)
         try:
             watch.until_ended()
         finally:
             watch.close()
-        errors = streams[err_reader].content() if err_reader >= 0 else b""
-        return watch.account(streams[reader].content(), errors)
+        return watch.account()
+    finally:
+        _close_all(fds)
+
+
+def _start(program: Program, before: frozenset[int], fds: list[int]) -> _Watch:
+    """Start *program*; add to *fds* the descriptors that its output can be read from."""
+    started_at = _now()
+    theirs: list[int] = []
+    starting = object()
+    _running.add(starting)
+    try:
+        theirs.append(_open_stdin(program))
+        for _ in range(1 if program.merge_stderr else 2):
+            reader, writer = os.pipe()
+            fds.append(reader)
+            theirs.append(writer)
+        child = _spawn(program, theirs[0], theirs[1], theirs[-1])
+        try:
+            return _Watch(program, child, fds, before, started_at)
+        except OSError:  # no descriptor is left to watch it with
+            tree.kill_tree(child.pid)
+            child.wait()
+            raise
+    finally:
+        _running.discard(starting)
+        _close_all(theirs)
+
+
+def _close_all(fds: list[int]) -> None:
+    for fd in fds:
+        os.close(fd)
+
+
+_running: set[object] = set()
+"""One for each program that a thread of this process is running, or starting, right now."""
+
+
+class _Others:
+    """The children of this process that do not come from the program of *leader*, as it is now.
+
+    The leader has a session of its own, so nothing of the program is ever in ours: a child that
+    is was started by this process, in another thread.  While other programs run, an orphan
+    outside of their sessions may be anybody's: it is left to whoever ends last.
+    """
+
+    def __init__(self, before: frozenset[int], leader: int, *, with_leader: bool) -> None:
+        self._before = before
+        self._leader = leader
+        self._with_leader = with_leader
+        self._own_session = os.getsid(0)
+
+    def __contains__(self, pid: object) -> bool:
+        if pid in self._before or not isinstance(pid, int):
+            return True
+        if pid == self._leader:
+            return self._with_leader
+        session = tree.session(pid)
+        return session == self._own_session or (len(_running) > 1 and session != self._leader)
 
 
 class _Watch:
@@ -125,34 +167,41 @@ class _Watch:
         self,
         program: Program,
         child: subprocess.Popen[bytes],
-        streams: dict[int, Capture],
+        fds: list[int],
         before: frozenset[int],
         started_at: float,
     ) -> None:
+        try:
+            self._pidfd = os.pidfd_open(child.pid)
+        except ProcessLookupError:
+            self._pidfd = -1  # it has ended, and SIGCHLD is ignored, so it has gone altogether
         self._program = program
         self._child = child
-        self._streams = streams
+        self._streams = {fd: Capture(program.keep_bytes) for fd in fds}
         self._before = before
         self._started_at = started_at
-        self._pidfd = os.pidfd_open(child.pid)
         self._poller = select.poll()
-        self._poller.register(self._pidfd, select.POLLIN)
-        for fd in streams:
-            self._poller.register(fd, select.POLLIN)
-        self._open = set(streams)
-        self._leader_ended = False
+        for fd in (self._pidfd, *fds):
+            if fd >= 0:
+                self._poller.register(fd, select.POLLIN)
+        self._open = set(fds)
+        self._leader_ended = self._pidfd < 0
+        self._swept = False
         self._forced: ProgramEnd | None = None
-        self._status = 0
+        self._status: int | None = None
         self._cpu_s = 0.0
         self._max_rss = 0
         self._ended_at = started_at
         self._leaked: list[str] = []
+        _running.add(self)
 
     def close(self) -> None:
-        if not self._leader_ended:  # only when something broke: never leave a program behind
+        if not self._swept:  # only when something broke: never leave a program behind
             self._kill_all()
-            self._collect()
-        os.close(self._pidfd)
+        self._collect()
+        _running.discard(self)
+        if self._pidfd >= 0:
+            os.close(self._pidfd)
 
     def until_ended(self) -> None:
         """Drain the program until it has ended, or make it."""
@@ -167,7 +216,7 @@ class _Watch:
             self._end()
         self._ended_at = _now()
         self._sweep()
-        self._collect()
+        self._swept = True
 
     @property
     def _written(self) -> int:
@@ -177,10 +226,13 @@ class _Watch:
         """Read until the leader has ended (and, if *need_eof*, all streams); False when time is up."""
         limit = self._program.output_limit_bytes
         while not self._leader_ended or (need_eof and self._open):
-            left_ms = None if until is None else max(0.0, (until - _now()) * 1000)
-            events = self._poller.poll(left_ms)
-            if not events and until is not None and _now() >= until:
-                return False
+            if until is None:
+                events = self._poller.poll()
+            else:
+                left_s = until - _now()
+                events = self._poller.poll(min(max(0.0, left_s), _LONGEST_WAIT_S) * 1000)
+                if left_s <= 0 and not any(fd == self._pidfd for fd, _event in events):
+                    return False  # there may be more to read, but there always may
             for fd, _event in events:
                 if fd == self._pidfd:
                     self._leader_ended = True
@@ -214,7 +266,7 @@ class _Watch:
             if isinstance(self._forced, TimedOut):
                 self._forced = dataclasses.replace(self._forced, ignored_term=True)
             self._kill_all()
-            self._drain(_now() + 1.0, need_eof=False)
+            self._drain(_now() + LEAK_GRACE_S, need_eof=False)
 
     def _sweep(self) -> None:
         """See to what outlives the leader: give it a moment, then kill and name it."""
@@ -222,25 +274,21 @@ class _Watch:
         if self._open and not self._drain(until, need_eof=True):
             self._note_and_kill()
             self._drain(_now() + LEAK_GRACE_S, need_eof=True)
-        # The leader is a zombie still: it is a child, so only more than it counts as left over.
-        left = self._left_over()
-        if left and not tree.wait_gone(left, max(0.0, until - _now())):
-            self._note_and_kill()
+        # What ends in time may have started something else.
+        while left := self._left_over():
+            if not tree.wait_gone(left, max(0.0, until - _now())):
+                self._note_and_kill()
+                break
 
     def _left_over(self) -> list[int]:
-        own = os.getpid()
-        if not self._before and self._no_other_child():
-            return []
-        found = tree.descendants(own, self._before)
-        return [pid for pid in found if pid != self._child.pid and not tree.is_zombie(pid)]
-
-    def _no_other_child(self) -> bool:
-        """Reap the leader and dead orphans; tell whether this process has no child left then."""
-        self._collect()
-        if not tree.has_children():
-            return True
-        tree.reap()
-        return not tree.has_children()
+        """Return what the program has started and is alive, once the leader has ended."""
+        if not self._before and len(_running) == 1:
+            # The usual case, in one system call: nothing is left, not even the leader.
+            self._collect()
+            if not tree.has_children():
+                return []
+        tree.reap(self._others(with_leader=True))
+        return [pid for pid in self._members() if not tree.is_zombie(pid)]
 
     def _note_and_kill(self) -> None:
         if self._forced is None:
@@ -248,13 +296,18 @@ class _Watch:
         self._kill_all()
 
     def _members(self) -> list[int]:
-        return tree.descendants(os.getpid(), self._before)
+        """Return the processes of the program, its leader among them."""
+        return tree.descendants(os.getpid(), self._others(with_leader=False))
+
+    def _others(self, *, with_leader: bool) -> _Others:
+        return _Others(self._before, self._child.pid, with_leader=with_leader)
 
     def _kill_all(self) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if self._child.returncode is None:  # the number is ours only until it is reaped
+        if self._child.returncode is None:  # the number is ours only until it is reaped
+            with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._child.pid, signal.SIGKILL)
-        stuck = tree.kill_below(os.getpid(), self._before | {self._child.pid})
+            tree.wait_gone([self._child.pid], 1.0)
+        stuck = tree.kill_below(os.getpid(), self._others(with_leader=True))
         self._leaked.extend(f"unkillable: {tree.describe(pid)}" for pid in stuck)
 
     def _collect(self) -> None:
@@ -262,25 +315,25 @@ class _Watch:
         if self._child.returncode is not None:
             return
         try:
-            _pid, status, usage = os.wait4(self._child.pid, 0)
+            pid, status, usage = os.wait4(self._child.pid, os.WNOHANG)
         except ChildProcessError:
-            # Somebody reaped it: a driver that waits for any child.
-            self._child.returncode = self._status = -1
+            # Somebody reaped it: a driver that waits for any child, or ignores SIGCHLD.
+            self._child.returncode = -1
             return
-        self._status = os.waitstatus_to_exitcode(status)
-        self._child.returncode = self._status
+        if pid == 0:  # it hangs in the kernel
+            self._leaked.append(f"unkillable: {tree.describe(self._child.pid)}")
+            return
+        self._child.returncode = self._status = os.waitstatus_to_exitcode(status)
         self._cpu_s = usage.ru_utime + usage.ru_stime
         self._max_rss = usage.ru_maxrss * 1024
 
-    def account(self, output: bytes, errors: bytes) -> ProgramRun:
+    def account(self) -> ProgramRun:
         """Return how it all went."""
-        end = self._forced
-        if end is None:
-            end = Exited(self._status) if self._status >= 0 else Killed(-self._status)
+        streams = [stream.content() for stream in self._streams.values()]
         return ProgramRun(
-            end=end,
-            output=output,
-            errors=errors,
+            end=self._forced or self._own_end(),
+            output=streams[0],
+            errors=streams[1] if len(streams) > 1 else b"",
             output_bytes=self._written,
             wall_s=self._ended_at - self._started_at,
             cpu_s=self._cpu_s,
@@ -288,15 +341,32 @@ class _Watch:
             leaked=tuple(dict.fromkeys(self._leaked)),
         )
 
+    def _own_end(self) -> ProgramEnd:
+        if self._status is None:
+            return NotStarted("how it ended is not known: somebody else has waited for it")
+        return Exited(self._status) if self._status >= 0 else Killed(-self._status)
+
 
 def _spawn(program: Program, stdin: int, out: int, err: int) -> subprocess.Popen[bytes]:
     try:
         return _popen(program.argv, program, stdin, out, err)
     except OSError as error:
-        if error.errno != errno.ENOEXEC:
+        script = _script(program) if error.errno == errno.ENOEXEC else None
+        if script is None:
             raise
         # A script without an interpreter line: run it as the shell (and execvp) would.
-        return _popen(("/bin/sh", *program.argv), program, stdin, out, err)
+        return _popen(("/bin/sh", script, *program.argv[1:]), program, stdin, out, err)
+
+
+def _script(program: Program) -> str | None:
+    """Return the path of a program that the system did not know to run, if it is text."""
+    path = _found(program.argv[0], program.env) or program.argv[0]
+    try:
+        with open(os.path.join(program.cwd or "", path), "rb") as file:
+            head = file.read(512)
+    except OSError:
+        return None
+    return path if head and b"\0" not in head else None
 
 
 def _popen(
@@ -307,7 +377,7 @@ def _popen(
         executable=_found(argv[0], program.env),
         stdin=stdin,
         stdout=out,
-        stderr=out if err < 0 else err,
+        stderr=err,
         cwd=program.cwd,
         env=program.env,
         start_new_session=True,
@@ -338,17 +408,23 @@ def _found(name: str, env: Mapping[str, str] | None) -> str | None:
 
 
 def _open_stdin(program: Program) -> int:
-    if program.stdin is not None:
-        # A file in memory: no pipe to feed while the program runs.
-        fd = os.memfd_create("stdin")
+    if program.stdin is None:
+        return os.open(program.stdin_file or os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    # A file in memory: no pipe to feed while the program runs.
+    fd = os.memfd_create("stdin")
+    try:
         with open(fd, "wb", closefd=False) as file:
             file.write(program.stdin)
         os.lseek(fd, 0, os.SEEK_SET)
-        return fd
-    return os.open(program.stdin_file or os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
 
 
 def _why(error: Exception) -> str:
+    if isinstance(error, IndexError):
+        return "no program is named"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error)

@@ -6,6 +6,7 @@ signal came.  Callbacks run one after the other in the thread that calls `run_on
 
 from __future__ import annotations
 
+import collections
 import heapq
 import itertools
 import selectors
@@ -16,6 +17,8 @@ from testloom.processes.clock import Clock, SystemClock
 
 READ = selectors.EVENT_READ
 WRITE = selectors.EVENT_WRITE
+_LONGEST_WAIT_S = 86_400.0
+"""The kernel counts milliseconds in a few bytes; to wait again once a day costs nothing."""
 
 
 class Timer:
@@ -44,26 +47,27 @@ class EventLoop:
         self._timers: list[tuple[float, int, Timer]] = []
         self._order = itertools.count()
         self._cancelled = 0
-        self._soon: list[Callable[[], object]] = []
+        self._soon: collections.deque[Callable[[], object]] = collections.deque()
+        self._callbacks: dict[int, Callable[[], object]] = {}
         self.now = self._clock.now
 
     def watch(self, fd: int, callback: Callable[[], object], events: int = READ) -> None:
         """Call *callback* whenever *fd* is ready, until `unwatch`."""
         self._selector.register(fd, events, callback)
+        self._callbacks[fd] = callback
 
     def rewatch(self, fd: int, callback: Callable[[], object], events: int) -> None:
         """Change what is waited for on *fd*."""
         self._selector.modify(fd, events, callback)
+        self._callbacks[fd] = callback
 
     def unwatch(self, fd: int) -> None:
         """Forget *fd*; to be called before it is closed. Unknown ones are passed over."""
-        try:
+        if self._callbacks.pop(fd, None) is not None:
             self._selector.unregister(fd)
-        except (KeyError, ValueError):
-            return
 
     def call_soon(self, callback: Callable[[], object]) -> None:
-        """Call *callback* in the next round, before waiting for anything."""
+        """Call *callback* in the next round, which then does not wait for anything."""
         self._soon.append(callback)
 
     def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
@@ -82,20 +86,25 @@ class EventLoop:
 
     def run_once(self) -> None:
         """Wait for at least one thing to happen, and call back for all that has."""
-        if self._soon:
-            soon, self._soon = self._soon, []
-            for callback in soon:
+        timeout = 0.0 if self._soon else self._longest_wait()
+        for _ in range(len(self._soon)):
+            self._soon.popleft()()
+        for key, _events in self._selector.select(timeout):
+            # A callback before may have unwatched it, or closed it and opened another.
+            callback = self._callbacks.get(key.fd)
+            if callback is not None and callback is key.data:
                 callback()
-            return
+        if self._timers:
+            self._run_due()
+
+    def _longest_wait(self) -> float | None:
         timers = self._timers
         while timers and timers[0][2].callback is None:
             heapq.heappop(timers)
             self._cancelled -= 1
-        timeout = max(0.0, timers[0][0] - self.now()) if timers else None
-        for key, _events in self._selector.select(timeout):
-            key.data()
-        if self._timers:
-            self._run_due()
+        if not timers:
+            return None
+        return min(max(0.0, timers[0][0] - self.now()), _LONGEST_WAIT_S)
 
     def _run_due(self) -> None:
         now = self.now()

@@ -76,6 +76,7 @@ class Nursery:
             names = ", ".join(t.name for t in threading.enumerate()[1:])
             raise RuntimeError(f"cannot fork workers while other threads run: {names}")
         prctl.become_subreaper()
+        self._not_ours = frozenset(tree.children(os.getpid()))
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         lifeline_reader, self._lifeline = os.pipe()
         self._cgroup = make_cgroup(name)
@@ -84,11 +85,17 @@ class Nursery:
         sys.stdout.flush()
         sys.stderr.flush()
         parent = os.getpid()
-        self.pid = os.fork()
-        if self.pid == 0:
-            _in_child(parent, child_main, theirs, lifeline_reader, self._cgroup)
-        theirs.close()
-        os.close(lifeline_reader)
+        try:
+            self.pid = signals.fork()
+            if self.pid == 0:
+                _in_child(parent, child_main, theirs, lifeline_reader, self._cgroup)
+        except OSError:
+            own_fds.close(self._lifeline)
+            self._let_go()
+            raise
+        finally:
+            theirs.close()
+            os.close(lifeline_reader)
 
     def fileno(self) -> int:
         """The descriptor that is readable when there is news."""
@@ -135,29 +142,30 @@ class Nursery:
         own_fds.close(self._lifeline)
         if not tree.wait_gone([self.pid], timeout_s):
             tree.signal_all([self.pid], signal.SIGKILL)
+        status = -1
         with contextlib.suppress(ChildProcessError):
-            os.waitpid(self.pid, 0)
-        self.sweep()
+            _pid, status = os.waitpid(self.pid, 0)
+        if status != 0:
+            self.sweep()
+        self._let_go()
+
+    def _let_go(self) -> None:
         own_fds.discard(self._control.fileno())
         self._control.close()
+        if self._cgroup is not None:
+            self._cgroup.remove()
 
     def sweep(self) -> None:
-        """Kill what a nursery that died without cleaning up has left to us, its subreaper."""
-        if self._cgroup is not None:
-            self._cgroup.kill()
-            self._cgroup.remove()
-        for child in tree.children(os.getpid()):
-            if b"TESTLOOM_RUN=" in _environ_of(child) and child != self.pid:
-                tree.signal_all([child, *tree.descendants(child)], signal.SIGKILL)
-        tree.reap()
+        """Kill what a nursery that died without cleaning up has left to us, its subreaper.
 
-
-def _environ_of(pid: int) -> bytes:
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            return file.read()
-    except OSError:
-        return b""
+        A nursery and its workers leave our session, so a child that is in it is not theirs.
+        """
+        own = os.getsid(0)
+        spare = {c for c in tree.children(os.getpid()) if tree.session(c) == own} | self._not_ours
+        if self._cgroup is not None and self._cgroup.kill():
+            tree.reap(spare)
+        else:
+            tree.kill_below(os.getpid(), spare)
 
 
 def _in_child(
@@ -171,16 +179,14 @@ def _in_child(
     status = 1
     try:
         # The terminal's signals are main's to handle.
-        signals.reset_in_child()
+        signals.reset_in_child(ignored=(*signals.STOPPING, signal.SIGTSTP))
         os.setsid()
-        for number in (*signals.STOPPING, signal.SIGTSTP, signal.SIGPIPE):
-            signal.signal(number, signal.SIG_IGN)
         own_fds.close_all()
         prctl.become_subreaper()
         prctl.set_name("testloom-nursery")
         gc.freeze()
         if os.getppid() == parent:
-            _Server(child_main, control, lifeline, cgroup).serve()
+            _Server(child_main, control, lifeline, cgroup).serve(parent)
         status = 0
     except BaseException:  # noqa: BLE001 - the last line of defence of a forked child
         sys.excepthook(*sys.exc_info())
@@ -207,38 +213,56 @@ class _Server:
         """slot -> pid"""
         self._slots: dict[int, int] = {}
         """pid -> slot"""
+        self._stuck: set[int] = set()
+        """What did not end when it was killed."""
         self._groups: dict[int, Cgroup] = {}
         self._wakeup, self._wakeup_writer = socket.socketpair()
+        self._parent = -1
 
-    def serve(self) -> None:
-        """Serve until main has gone."""
+    def serve(self, parent: int) -> None:
+        """Serve until main, process *parent*, has gone; then kill everything."""
+        try:
+            self._serve(parent)
+        finally:
+            self._kill_everything()
+
+    def _serve(self, parent: int) -> None:
         for end in (self._wakeup, self._wakeup_writer):
             end.setblocking(False)
         signal.signal(signal.SIGCHLD, _noted)
         signal.set_wakeup_fd(self._wakeup_writer.fileno(), warn_on_full_buffer=False)
         poller = select.poll()
-        for fd in (self._control.fileno(), self._lifeline, self._wakeup.fileno()):
+        gone = {self._lifeline}
+        with contextlib.suppress(OSError):
+            # A process that main has forked may hold the other end of the lifeline.
+            self._parent = os.pidfd_open(parent)
+            gone.add(self._parent)
+        for fd in (self._control.fileno(), self._wakeup.fileno(), *gone):
             poller.register(fd, select.POLLIN)
         while True:
             ready = {fd for fd, _event in poller.poll()}
-            if self._lifeline in ready:
-                break
+            if ready & gone:
+                return
             if self._wakeup.fileno() in ready:
                 with contextlib.suppress(BlockingIOError):
                     self._wakeup.recv(4096)
                 self._reap()
             if self._control.fileno() in ready and not self._obey():
-                break
-        self._kill_everything()
+                return
 
     def _obey(self) -> bool:
-        data, fds, _flags, _address = socket.recv_fds(self._control, 4096, 2)
+        try:
+            data, fds, _flags, _address = socket.recv_fds(self._control, 4096, 2)
+        except ConnectionError:  # main has gone without having read all
+            return False
         if not data:
             return False
+        for fd in fds:  # they come as they like
+            os.set_inheritable(fd, False)
         order = _decode_order(data)
         pid = self._pids.get(order.slot)
         if order.what == "start":
-            self._start(order.slot, *fds)
+            self._start(order.slot, fds)
         elif pid is None:
             pass  # it has ended meanwhile, and main will read so
         elif order.what == "end":
@@ -249,24 +273,27 @@ class _Server:
             self._kill(order.slot, pid)
         return True
 
-    def _start(self, slot: int, channel: int, output: int) -> None:
+    def _start(self, slot: int, fds: list[int]) -> None:
         group = self._cgroup.child(f"slot-{slot}") if self._cgroup else None
         parent = os.getpid()
-        try:
-            pid = os.fork()
-        except OSError as error:
-            self._tell(News("failed", slot, note=f"cannot fork: {error.strerror}"))
-            pid = -1
+        pid, why = -1, "cannot fork: too many open files"
+        if len(fds) == 2:
+            try:
+                pid = signals.fork()
+            except OSError as error:
+                why = f"cannot fork: {error.strerror}"
         if pid == 0:
-            self._be_worker(parent, slot, channel, output, group)
-        os.close(channel)
-        os.close(output)
-        if pid > 0:
-            self._pids[slot] = pid
-            self._slots[pid] = slot
-            if group is not None:
-                self._groups[slot] = group
-            self._tell(News("started", slot, pid))
+            self._be_worker(parent, slot, fds[0], fds[1], group)
+        for fd in fds:
+            os.close(fd)
+        if pid < 0:
+            self._tell(News("failed", slot, note=why))
+            return
+        self._pids[slot] = pid
+        self._slots[pid] = slot
+        if group is not None:
+            self._groups[slot] = group
+        self._tell(News("started", slot, pid))
 
     def _be_worker(
         self, parent: int, slot: int, channel: int, output: int, group: Cgroup | None
@@ -282,14 +309,20 @@ class _Server:
                 os._exit(1)
             prctl.become_subreaper()
             prctl.set_name(f"testloom-slot{slot}")
-            os.close(self._lifeline)
+            prctl.be_killed_first()
+            for fd in (self._lifeline, self._parent):
+                with contextlib.suppress(OSError):
+                    os.close(fd)
             for end in (self._control, self._wakeup, self._wakeup_writer):
                 end.close()
             _wire_streams(output)
             self._child_main(slot, socket.socket(fileno=channel))
             status = 0
-        except SystemExit:
-            pass
+        except SystemExit as end:
+            if isinstance(end.code, int):
+                status = end.code & 0xFF
+            elif end.code is not None:
+                print(end.code, file=sys.stderr)  # noqa: T201 - as the interpreter does
         except BaseException:  # noqa: BLE001 - the last line of defence of a forked child
             sys.excepthook(*sys.exc_info())
         finally:
@@ -300,10 +333,9 @@ class _Server:
 
     def _kill(self, slot: int, pid: int) -> None:
         group = self._groups.get(slot)
-        if group is None or not group.kill():
-            # Stopped first, it cannot start more while its tree is walked.
-            tree.signal_all([pid], signal.SIGSTOP)
-            tree.signal_all([*tree.descendants(pid), pid], signal.SIGKILL)
+        # It may not have got into its group.
+        if group is None or not group.kill() or not tree.is_zombie(pid):
+            tree.kill_tree(pid)
 
     def _reap(self) -> None:
         while True:
@@ -314,13 +346,14 @@ class _Server:
             if pid == 0:
                 return
             slot = self._slots.pop(pid, None)
+            self._stuck.discard(pid)
             if slot is None:
                 continue  # an orphan, killed below
             del self._pids[slot]
             stuck = self._clean_up_after(slot)
             note = ", ".join(f"unkillable: {tree.describe(p)}" for p in stuck)
             code = os.waitstatus_to_exitcode(status)
-            self._tell(News("ended", slot, pid, code, usage.ru_maxrss * 1024, note))
+            self._tell(News("ended", slot, pid, code, usage.ru_maxrss * 1024, note[:1000]))
 
     def _clean_up_after(self, slot: int) -> list[int]:
         """Kill what the dead worker of *slot* has left behind."""
@@ -329,9 +362,12 @@ class _Server:
             if not group.is_empty():
                 group.kill()
             group.remove()
-        if len(tree.children(os.getpid())) == len(self._slots):
+        known = self._slots.keys() | self._stuck if self._stuck else self._slots
+        if len(tree.children(os.getpid())) == len(known):
             return []
-        return tree.kill_below(os.getpid(), self._slots)
+        stuck = tree.kill_below(os.getpid(), known)
+        self._stuck.update(stuck)
+        return stuck
 
     def _tell(self, news: News) -> None:
         with contextlib.suppress(OSError):  # main has gone; the lifeline will tell
@@ -359,7 +395,8 @@ def _wire_streams(output: int) -> None:
     os.close(null)
     os.close(output)
     sys.stdin = open(0, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
-    sys.stdout = open(1, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+    # By the line, so that it keeps its place among what programs write.
+    sys.stdout = open(1, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
     sys.stderr = open(  # noqa: SIM115 - it lives as long as the process
         2, "w", encoding="utf-8", errors="backslashreplace", closefd=False, buffering=1
     )

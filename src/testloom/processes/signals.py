@@ -11,7 +11,7 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from testloom.processes import own_fds
 from testloom.processes.loop import EventLoop
@@ -50,7 +50,8 @@ def told_to(
         loop.unwatch(reader.fileno())
         signal.set_wakeup_fd(old_fd)
         for number, handler in before.items():
-            signal.signal(number, handler)
+            # None is one that was not installed from Python: it cannot be brought back.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
         for end in (reader, writer):
             own_fds.discard(end.fileno())
             end.close()
@@ -60,18 +61,32 @@ def _noted(_signum: int, _frame: object) -> None:
     """Do nothing: the loop reads the number from its socket."""
 
 
-def reset_in_child() -> None:
+def fork() -> int:
+    """Fork; the child has all signals blocked until it calls `reset_in_child`.
+
+    So none is lost, and none runs a handler of its parent or writes to its parent's wake-up socket.
+    """
+    before = signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
+    pid = -1
+    try:
+        pid = os.fork()
+    finally:
+        if pid != 0:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return pid
+
+
+def reset_in_child(ignored: Collection[int] = ()) -> None:
     """In a forked child: the dispositions of a fresh interpreter, nothing blocked.
 
     Programs started from there get the defaults: `subprocess` restores those two that Python
-    ignores.
+    ignores.  Signals of *ignored* are ignored.
     """
     signal.set_wakeup_fd(-1)
-    for number in range(1, signal.NSIG):
-        if number not in (signal.SIGKILL, signal.SIGSTOP):
-            with contextlib.suppress(OSError, ValueError):
-                ignored = number in (signal.SIGPIPE, signal.SIGXFSZ)
-                signal.signal(number, signal.SIG_IGN if ignored else signal.SIG_DFL)
+    ignored = {signal.SIGPIPE, signal.SIGXFSZ, *ignored}
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        with contextlib.suppress(OSError, ValueError):
+            signal.signal(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 

@@ -12,7 +12,7 @@ import contextlib
 import os
 import select
 import signal
-from collections.abc import Collection, Iterable
+from collections.abc import Container, Iterable
 
 from testloom.processes.clock import SystemClock
 
@@ -33,7 +33,7 @@ def children(pid: int) -> list[int]:
     return found
 
 
-def descendants(pid: int, without: Collection[int] = ()) -> list[int]:
+def descendants(pid: int, without: Container[int] = ()) -> list[int]:
     """Return all processes below *pid*, parents first, leaving out the trees of *without*."""
     found: list[int] = []
     pending = [child for child in children(pid) if child not in without]
@@ -76,6 +76,14 @@ def state(pid: int) -> str:
         return ""
 
 
+def session(pid: int) -> int:
+    """Return the session that process *pid* is in; 0 if it is gone."""
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return 0
+
+
 def signal_all(pids: Iterable[int], signum: int) -> None:
     """Send *signum* to each process; those that are gone or not ours to signal are passed over."""
     for pid in pids:
@@ -83,27 +91,45 @@ def signal_all(pids: Iterable[int], signum: int) -> None:
             os.kill(pid, signum)
 
 
-def kill_below(pid: int, without: Collection[int] = ()) -> list[int]:
+def kill_below(pid: int, without: Container[int] = ()) -> list[int]:
     """Kill all processes below *pid* (which is this one, or an ancestor of them).
 
-    Walks again until a walk finds nothing alive, because a fork may be under way.  Returns
-    those still there after a second: they hang in the kernel, or belong to another user.
+    Walks again until a walk finds nothing alive, because a fork may be under way; what has shown
+    that it forks faster than it is killed is stopped first.  Returns those still there after a
+    second: they hang in the kernel, or belong to another user.
     """
     clock = SystemClock()
     until = clock.now() + _SETTLE_S
     mine = pid == os.getpid()
+    killed: set[int] = set()
+    stopped: set[int] = set()
     while True:
         alive = [p for p in descendants(pid, without) if not is_zombie(p)]
         if not alive:
             if mine:
                 reap(without)
             return []
+        is_late = clock.now() >= until
+        new = set(alive) - killed - stopped
+        if killed and new and not is_late:
+            signal_all(new, signal.SIGSTOP)
+            stopped |= new
+            continue
         signal_all(alive, signal.SIGKILL)
+        killed.update(alive)
         wait_gone(alive, until - clock.now())
         if mine:
             reap(without)
-        if clock.now() >= until:
+        if is_late:
             return [p for p in alive if not is_zombie(p)]
+
+
+def kill_tree(pid: int) -> None:
+    """Kill process *pid*, a child that has not been reaped, and all below it."""
+    # Stopped, it keeps its children: those of a dead one would have to be looked for elsewhere.
+    signal_all([pid], signal.SIGSTOP)
+    kill_below(pid)
+    signal_all([pid], signal.SIGKILL)
 
 
 def wait_gone(pids: Iterable[int], timeout_s: float) -> bool:
@@ -132,7 +158,7 @@ def wait_gone(pids: Iterable[int], timeout_s: float) -> bool:
             os.close(fd)
 
 
-def reap(without: Collection[int] = ()) -> list[tuple[int, int]]:
+def reap(without: Container[int] = ()) -> list[tuple[int, int]]:
     """Collect this process's dead children except *without*; return their pids and statuses."""
     ended: list[tuple[int, int]] = []
     for pid in children(os.getpid()):

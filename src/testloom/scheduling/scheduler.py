@@ -15,7 +15,13 @@ from typing import Any
 
 from e3.collection.dag import DAG
 
-from testloom.model.errors import CycleError, InternalError, UsageError, nearest
+from testloom.model.errors import (
+    CycleError,
+    InternalError,
+    UsageError,
+    WorkersCannotStart,
+    nearest,
+)
 from testloom.processes.loop import EventLoop, Timer
 from testloom.scheduling.ready import ReadyQueue
 from testloom.scheduling.slots import Slots
@@ -137,6 +143,8 @@ class MultiprocessScheduler:
         self._fill()
         if not self._slots.busy:
             if self._ready.left and self.phase is Phase.RUNNING:
+                if not self._slots.count:
+                    raise WorkersCannotStart("no slot is left: what ran in them cannot be ended")
                 raise InternalError(f"{self._ready.left} vertices are neither ready nor running")
             return False
         self.loop.run_once()
@@ -159,23 +167,34 @@ class MultiprocessScheduler:
 
     def spawn_worker(self, uid: str, data: Any, slot: int) -> None:
         """Start the worker of vertex *uid* in *slot*, which has been taken."""
-        worker = self.job_factory(uid, data, slot)
+        try:
+            worker = self.job_factory(uid, data, slot)
+        except BaseException:
+            self._slots.give_back(slot)
+            raise
         self.workers[slot] = worker
         if worker.timeout_s is not None:
             self._timers[slot] = self.loop.call_at(
                 self.loop.now() + worker.timeout_s, lambda: self._time_out(worker)
             )
-        if not worker.watch(self.loop, lambda: self._ended(worker)):
-            self._polled.add(slot)
-            self._poll_later()
+        is_watched = False
+        try:
+            is_watched = worker.watch(self.loop, lambda: self._ended(worker))
+        finally:
+            if not is_watched:
+                self._polled.add(slot)
+                self._poll_later()
 
     def release_worker(self, slot: int) -> None:
         """Free *slot*."""
+        self._forget(slot)
+        self._slots.give_back(slot)
+
+    def _forget(self, slot: int) -> None:
         self.workers[slot] = None
         timer = self._timers.pop(slot, None)
         if timer is not None:
             timer.cancel()
-        self._slots.give_back(slot)
 
     def continues(self, uid: str) -> bool:
         """Tell whether the same worker is going to be given the next fragment of the test."""
@@ -194,17 +213,18 @@ class MultiprocessScheduler:
     def _ended(self, worker: Worker) -> None:
         """Collect *worker* and start what continues it where it ran."""
         slot, uid = worker.slot, worker.uid
-        self.workers[slot] = None
-        timer = self._timers.pop(slot, None)
-        if timer is not None:
-            timer.cancel()
+        self._forget(slot)
         chained = self._ready.done(uid)
         try:
             self.collect_result(worker)
         except BaseException:
             self._slots.give_back(slot)
             raise
-        if chained is not None and self.phase is Phase.RUNNING:
+        if worker.slot_lost:
+            self._slots.retire(slot)
+            if chained is not None:
+                self._ready.put_back(chained)
+        elif chained is not None and self.phase is Phase.RUNNING:
             self.spawn_worker(chained, self._data[chained], slot)
         else:
             self._slots.give_back(slot)
@@ -225,7 +245,7 @@ class MultiprocessScheduler:
     def _see_them_end(self) -> None:
         """Wait for the workers that were killed, without collecting them."""
         self.collect_result = lambda _worker: None
-        while self._slots.busy:
+        while any(worker is not None for worker in self.workers):
             self.loop.run_once()
 
     def _poll_later(self) -> None:
@@ -239,7 +259,7 @@ class MultiprocessScheduler:
         ended = 0
         for slot in sorted(self._polled):
             worker = self.workers[slot]
-            if worker is not None and not worker.poll(self):
+            if worker is not None and not self._runs(worker):
                 self._polled.discard(slot)
                 ended += 1
                 self._ended(worker)
@@ -248,6 +268,16 @@ class MultiprocessScheduler:
             self.poll_interval = compute_next_dyn_poll(scans, self.poll_interval)
         if self._polled:
             self._poll_later()
+
+    def _runs(self, worker: Worker) -> bool:
+        try:
+            return worker.poll(self)
+        except BaseException:
+            # Nobody can tell when it ends, so it is not waited for.
+            self._polled.discard(worker.slot)
+            worker.kill()
+            self.release_worker(worker.slot)
+            raise
 
 
 def compute_next_dyn_poll(poll_counter: int, poll_interval: float) -> float:

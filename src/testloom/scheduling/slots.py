@@ -47,3 +47,9 @@ class Slots:
             raise ValueError(f"slot {slot} is free already")
         self._is_free[slot] = True
         heapq.heappush(self._free, slot)
+
+    def retire(self, slot: int) -> None:
+        """Never give out *slot*, which is taken, again."""
+        if self._is_free[slot]:
+            raise ValueError(f"slot {slot} is free")
+        self.count -= 1

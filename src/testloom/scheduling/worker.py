@@ -14,8 +14,8 @@ import signal
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
-from testloom.processes import tree
-from testloom.processes.drain import Drain
+from testloom.processes import own_fds, tree
+from testloom.processes.drain import Drain, popen_of
 from testloom.processes.loop import EventLoop
 
 
@@ -45,6 +45,8 @@ class Worker:
     """Whether it was asked to end because its time was up."""
     stopped = False
     """Whether it was asked to end because the run is being stopped."""
+    slot_lost = False
+    """Whether something in its slot could not be ended, so that the slot must not be used again."""
 
     def __init__(self, uid: str, driver: Any, callback_name: str, slot: int, env: Any) -> None:
         self.uid = uid
@@ -76,36 +78,58 @@ class Worker:
         Returns:
             False if that cannot be done; then the scheduler asks `poll` now and then.
         """
-        if not isinstance(self.process, ProcessLike):
+        process = self.process
+        if not isinstance(process, ProcessLike):
             return False
-        try:
-            pidfd = os.pidfd_open(self.process.pid)
-        except OSError:
-            return False
-        drain = Drain.of(self.process, loop)
+        # Asked at its innermost: `poll` of e3's Run reads the pipes that are being drained.
+        inner = popen_of(process)
+        if inner.poll() is None:
+            try:
+                pidfd = own_fds.add(os.pidfd_open(process.pid))
+            except OSError:
+                return False
+        else:
+            pidfd = -1  # reaped: the number may be somebody else's by now
+        drain = Drain.of(process, loop)
+
+        def see_it_off() -> None:
+            try:
+                self.poll(None)
+            finally:  # whatever a foreign `poll` does, the slot must not stay taken
+                ended()
 
         def leader_ended() -> None:
             loop.unwatch(pidfd)
-            os.close(pidfd)
-            self.poll(None)
-            drain.finish(ended)
+            own_fds.close(pidfd)
+            drain.finish(see_it_off)
 
-        loop.watch(pidfd, leader_ended)
+        if pidfd < 0:
+            loop.call_soon(lambda: drain.finish(see_it_off))
+        else:
+            loop.watch(pidfd, leader_ended)
         return True
 
     def terminate(self) -> None:
         """Ask the work to end."""
-        self._signal(signal.SIGTERM)
+        pid = self._running_pid()
+        if pid is None:
+            with contextlib.suppress(AttributeError):
+                self.process.terminate()
+        elif pid:
+            tree.signal_all([*tree.descendants(pid), pid], signal.SIGTERM)
 
     def kill(self) -> None:
         """End the work now, with all it has started."""
-        self._signal(signal.SIGKILL)
-
-    def _signal(self, signum: int) -> None:
-        pid = getattr(self.process, "pid", None)
+        pid = self._running_pid()
         if pid is None:
             with contextlib.suppress(AttributeError):
-                (self.process.kill if signum == signal.SIGKILL else self.process.terminate)()
-            return
-        if self.process.poll() is None:
-            tree.signal_all([*tree.descendants(pid), pid], signum)
+                self.process.kill()
+        elif pid:
+            tree.kill_tree(pid)
+
+    def _running_pid(self) -> int | None:
+        """Return the process's number, 0 if it has ended, None if it has no number."""
+        pid: int | None = getattr(self.process, "pid", None)
+        if pid is None:
+            return None
+        return pid if popen_of(self.process).poll() is None else 0

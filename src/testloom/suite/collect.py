@@ -212,6 +212,10 @@ class Collector:
                 head, data = self._duplicate(head, uid, data)
         self._sources[head.name] = uid
         status = TestStatus[head.status]
+        if worker is None or head.name == test.name:
+            wall_s, cpu_s = test.wall_s, test.cpu_s
+        else:  # one of several: the test's own result has the time of the whole
+            wall_s, cpu_s = worker.wall_s, worker.cpu_s
         entry = ResultEntry(
             name=head.name,
             test=test.name,
@@ -219,8 +223,8 @@ class Collector:
             message=head.msg or "",
             reason=head.reason,
             failure_reasons=tuple(head.failure_reasons),
-            time_s=test.wall_s if head.time is None else head.time,
-            cpu_s=test.cpu_s,
+            time_s=wall_s if head.time is None else head.time,
+            cpu_s=cpu_s,
             slot=-1 if worker is None else worker.slot,
             started_s=0.0 if worker is None else worker.started_at - self._run_started_at,
             driver=test.driver,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -59,4 +60,8 @@ def program_name() -> str:
     name = sys.argv[0] if sys.argv else ""
     if os.path.basename(name) in ("", "-c", "__main__.py"):
         return "testloom"
-    return os.path.basename(name) if "/bin/" in name else name
+    if "/bin/" in name:
+        return os.path.basename(name)
+    if os.sep in name and os.access(name, os.X_OK):
+        return name
+    return f"{os.path.basename(sys.executable) or 'python3'} {shlex.quote(name)}"

@@ -174,7 +174,7 @@ def _note_broken(result: Plan, one: BrokenTest, root: str) -> None:
 def _planned(test: ParsedTest, root: str) -> PlannedTest:
     source = test.source or test.test_dir
     prefix = root + os.sep
-    shown = source.removeprefix(prefix)
+    shown = source.removeprefix(prefix) if source != root else "."
     driver = getattr(test.driver_cls, "__name__", "")
     return PlannedTest(test.test_name, driver, shown, test.line, test.tags)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import os
 import sys
@@ -22,6 +23,7 @@ class Reporting:
 
     requests: tuple[ReportRequest, ...]
     formats: Mapping[str, Report]
+    is_quiet: bool = False
 
     @classmethod
     def of(
@@ -38,10 +40,13 @@ class Reporting:
             wanted.append(f"junit={options.xunit_output}")
         requests = tuple(reports.parse_request(text, formats) for text in wanted)
         reports.check_targets(requests, output_dir, formats)
-        return cls(requests, formats)
+        is_quiet = options.verbosity < 0 and options.reporter == "auto"
+        return cls(requests, formats, is_quiet)
 
     def console(self, namespace: Any, program: str) -> Console | NoConsole:
         """Return the listener that tells people about the run."""
+        if self.is_quiet:
+            namespace = argparse.Namespace(**{**vars(namespace), "reporter": "minimal"})
         return choose(namespace, sys.stdout, sys.stderr, os.environ, program)
 
     def write(self, summary: Summary) -> tuple[str, ...]:
@@ -51,7 +56,16 @@ class Reporting:
     def with_notes(self, summary: Summary, notes: Sequence[str]) -> Summary:
         """Return *summary* with *notes* and with where the reports are."""
         where = [
-            f"{request.format} report: {request.target(summary.run.output_dir, self.formats)}"
+            f"{request.format} report: "
+            + _near(request.target(summary.run.output_dir, self.formats))
             for request in self.requests
         ]
         return dataclasses.replace(summary, notes=(*notes, *where))
+
+
+def _near(path: str) -> str:
+    """Return *path* as one would type it from here."""
+    if path == reports.registry.STDOUT:
+        return path
+    relative = os.path.relpath(path)
+    return path if relative.startswith(os.pardir) else relative

@@ -143,6 +143,7 @@ class _Run:
             env=env,
             continues=self._scheduler.continues,
             note=self._listeners.said,
+            slots=self._info.jobs,
         )
         try:
             yield workers
@@ -232,8 +233,13 @@ class _Run:
     def _stop(self) -> None:
         phase = self._policy.phase
         if phase is not None and phase > self._scheduler.phase:
-            self._listeners.stopping(self._policy.why, self._scheduler.active_workers)
+            self._listeners.stopping(self._policy.why, self._running)
             self._scheduler.stop(phase)
+
+    @property
+    def _running(self) -> int:
+        """How many fragments run; the one that is being collected does not any more."""
+        return sum(worker is not None for worker in self._scheduler.workers)
 
     def _leave_at_once(self, signum: int) -> None:
         """The third signal: end everything and this process."""
@@ -256,7 +262,7 @@ class _Run:
         """It makes no sense to go on: let what runs come to an end."""
         if not self._broken_down:
             self._broken_down = why
-            self._listeners.stopping(why, self._scheduler.active_workers)
+            self._listeners.stopping(why, self._running)
             self._scheduler.stop(Phase.DRAINING)
 
     def _refresh_now(self) -> None:

@@ -44,7 +44,8 @@ class StopPolicy:
         """Look at the number of failures so far; tell whether the run shall stop now."""
         limits = self._limits
         if limits.max_failures is not None and bad >= limits.max_failures:
-            return self._because(f"{bad} failures, the limit", Phase.DRAINING)
+            how_many = "1 failure" if bad == 1 else f"{bad} failures"
+            return self._because(f"{how_many}, the limit", Phase.DRAINING)
         in_a_row = limits.max_consecutive_failures
         if in_a_row is not None and bad_in_a_row >= in_a_row:
             return self._because("too many consecutive failures", Phase.DRAINING)

@@ -14,6 +14,7 @@ import platform
 import signal
 import socket
 import sys
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -165,6 +166,8 @@ class Testsuite:
         except UsageError as error:
             print(f"testloom: {shown(str(error))}", file=sys.stderr)  # noqa: T201 - the one way to say it
             return EXIT_USAGE
+        except Exception as error:  # noqa: BLE001 - suites, finders and plugins are foreign code
+            return _say_what_failed(error)
         except KeyboardInterrupt:  # before or after the run itself, which takes it as an event
             signum = signal.SIGINT
         if signum:
@@ -180,7 +183,7 @@ class Testsuite:
             self._enter(places)
             try:
                 self.set_up()
-                with _making_much():
+                with making_much():
                     tests = self.get_test_list(list(line.options.paths))
                 if self._is_listing:
                     return 0, self._list(tests)
@@ -198,7 +201,7 @@ class Testsuite:
             self.notes.extend(run_dir.notes)
             if options.dump_environ:
                 dump_environ(os.path.join(run_dir.path, "environ.sh"))
-            with _making_much():
+            with making_much():
                 the_plan = self._plan(tests)
             info = self._info(run_dir, options, the_plan)
             console = reporting.console(self.main.args, self._program)
@@ -372,7 +375,9 @@ class Testsuite:
                 "stopped": outcome.stopped,
             }
         )
-        return Summary(run=run, entries=outcome.entries, load=journal.load, notes=(*self.notes, *outcome.notes))
+        return Summary(
+            run=run, entries=outcome.entries, load=journal.load, notes=(*self.notes, *outcome.notes)
+        )
 
     def _exit_code(self, summary: Summary, outcome: RunOutcome, problems: Sequence[str]) -> int:
         if outcome.broken_down or problems or self._plugin_problems:
@@ -391,8 +396,22 @@ class Testsuite:
             self.notes.append(line)
 
 
+def _say_what_failed(error: Exception) -> int:
+    """Print the traceback and whose it is: the suite's or ours."""
+    traceback.print_exception(error)
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    ours = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    if last.filename.startswith(ours):
+        line = "this is a defect in testloom: please report it with the lines above"
+    else:
+        what = f"{type(error).__name__}: {error}"
+        line = f"{last.filename}:{last.lineno}: the suite or a plugin failed: {what}"
+    print(f"testloom: {shown(line)}", file=sys.stderr)  # noqa: T201 - there may be no console
+    return EXIT_INCOMPLETE
+
+
 @contextlib.contextmanager
-def _making_much() -> Iterator[None]:
+def making_much() -> Iterator[None]:
     """While the block runs, do not look for garbage; afterwards never look at what it made.
 
     A hundred thousand tests are a million objects that stay, and the collector would walk over

@@ -7,16 +7,19 @@ from collections.abc import Callable, Sequence
 
 from testloom.model.fragment import FragmentData
 from testloom.processes.nursery import Nursery
+from testloom.processes.tray import Tray
 from testloom.workers import warm_process
 
 
-def forking(fragments: Sequence[FragmentData], *, name: str) -> Callable[[], Nursery]:
+def forking(
+    fragments: Sequence[FragmentData], *, name: str, tray: Tray | None = None
+) -> Callable[[], Nursery]:
     """Return what makes the nursery of a `WarmPool` whose workers are forks of this process.
 
-    *name* is that of the run's control group.
+    *name* is that of the run's control group; *tray* is where they leave results.
     """
 
     def child_main(slot: int, channel: socket.socket) -> None:
-        warm_process.main(slot, channel, fragments)
+        warm_process.main(slot, channel, fragments, tray)
 
     return lambda: Nursery(child_main, name=name)

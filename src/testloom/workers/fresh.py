@@ -10,7 +10,6 @@ graph of its own there.
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import pickle
 import runpy
@@ -24,7 +23,6 @@ import msgspec
 from e3.collection.dag import DAG
 from e3.env import Env
 
-from testloom.model.errors import InternalError
 from testloom.model.fragment import FragmentData
 from testloom.processes import exec_self
 from testloom.processes.nursery import Nursery
@@ -41,7 +39,9 @@ class Setup(msgspec.Struct, array_like=True):
 
     sys_path: list[str]
     main: str
-    """Path of the main script; empty if drivers cannot live there."""
+    """Path of the main script; empty if there is none or drivers cannot live there."""
+    main_module: str
+    """Or the name of the module that was run with ``-m``."""
     env: dict[str, bytes]
     """The attributes of the suite's environment, each pickled."""
 
@@ -51,32 +51,36 @@ class Recipe(msgspec.Struct, array_like=True):
 
     uid: str
     name: str
+    method: str
+    """Which method of the driver it is; empty if it is not one."""
     driver: bytes
-    """Its class and ``test_env``, pickled."""
-    by_name: bool
+    """Its class and ``test_env``, or why they cannot be sent, pickled."""
 
 
 def spawning(env: Any, *, name: str) -> Callable[[], Nursery]:
     """Return what makes the nursery of a `WarmPool` whose workers are fresh interpreters."""
-    setup = messages.encode(Setup(sys.path[:], _main_script(), _packed(env)))
+    setup = messages.encode(Setup(sys.path[:], *_main_script(), _packed(env)))
 
     def child_main(slot: int, channel: socket.socket) -> None:
-        path = exec_self.file_in_memory(setup)
-        exec_self.replace_by_module(__name__, [str(slot), str(channel.detach()), str(path)])
+        channel_fd, setup_fd = channel.detach(), exec_self.file_in_memory(setup)
+        arguments = slot, channel_fd, setup_fd
+        exec_self.replace_by_module(__name__, arguments, keep=(channel_fd, setup_fd))
 
     return lambda: Nursery(child_main, name=name)
 
 
 def recipe_of(data: FragmentData) -> bytes:
-    """Return how to make *data* elsewhere; a pickled error if it cannot be."""
+    """Return how to make *data* elsewhere."""
     driver = data.driver
-    bound = getattr(data.callback, "__self__", None) is driver
-    name = data.callback.__name__ if bound and data.callback is not None else data.name
+    is_bound = getattr(data.callback, "__self__", None) is driver
+    method = getattr(data.callback, "__name__", "") if is_bound else ""
     try:
         pickled = pickle.dumps((type(driver), driver.test_env))
     except Exception as error:  # noqa: BLE001 - foreign __reduce__
         pickled = pickle.dumps(f"{type(error).__name__}: {error}")
-    return messages.encode(Recipe(data.uid, name, pickled, data.callback_by_name or bound))
+    if data.callback_by_name:
+        method = data.name
+    return messages.encode(Recipe(data.uid, data.name, method, pickled))
 
 
 def main(argv: list[str]) -> None:
@@ -85,8 +89,11 @@ def main(argv: list[str]) -> None:
     with open(setup_fd, "rb") as file:
         setup = msgspec.msgpack.decode(file.read(), type=Setup)
     sys.path[:] = setup.sys_path
+    os.set_inheritable(channel_fd, False)
     if setup.main:
-        _import_main(setup.main)
+        _import_main(runpy.run_path(setup.main, run_name=_MAIN_ALIAS))
+    elif setup.main_module:
+        _import_main(runpy.run_module(setup.main_module, run_name=_MAIN_ALIAS))
     kitchen = _Kitchen(_unpacked(setup.env))
     warm_process.serve(slot, socket.socket(fileno=channel_fd), kitchen.fragment_of)
 
@@ -100,42 +107,42 @@ class _Kitchen:
         self._dough = b""
 
     def fragment_of(self, order: Order) -> FragmentData:
+        """Return the fragment; if it cannot be made, one that raises the reason."""
         recipe = msgspec.msgpack.decode(order.recipe, type=Recipe)
+        try:
+            return self._made(recipe)
+        except Exception as error:  # noqa: BLE001 - foreign modules, constructors and `add_test`
+            return _raising(recipe, error)
+        finally:
+            if not order.continues:
+                self._driver = None
+
+    def _made(self, recipe: Recipe) -> FragmentData:
         if self._driver is None or recipe.driver != self._dough:
             made = pickle.loads(recipe.driver)  # noqa: S301 - from the main process of this run
-            self._driver = _Hopeless(made) if isinstance(made, str) else made[0](self._env, made[1])
+            if isinstance(made, str):
+                raise RuntimeError(
+                    f"this test cannot be sent to a fresh interpreter, "
+                    f"use --start-method=fork: {made}"
+                )
+            self._driver = made[0](self._env, made[1])
             self._dough = recipe.driver
         driver = self._driver
-        if not order.continues:
-            self._driver = None
-        if recipe.by_name or isinstance(driver, _Hopeless):
-            callback = getattr(driver, recipe.name)
-            return FragmentData(recipe.uid, driver, recipe.name, callback, callback_by_name=True)
+        if recipe.method:
+            callback = getattr(driver, recipe.method)
+            return FragmentData(recipe.uid, driver, recipe.name, callback, callback_by_name=False)
         dag = DAG()
         driver.add_test(dag)
         data: FragmentData = dag.vertex_data[recipe.uid]
         return data
 
 
-class _Hopeless:
-    """Stands in for a driver that cannot be sent."""
+def _raising(recipe: Recipe, error: Exception) -> FragmentData:
+    def callback(_previous: dict[str, Any], _slot: int) -> None:
+        raise error
 
-    on_push = None
-
-    def __init__(self, why: str) -> None:
-        self._why = why
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-
-        def raise_it(_previous: dict[str, Any], _slot: int) -> None:
-            raise RuntimeError(
-                f"this test cannot be sent to a fresh interpreter, use --start-method=fork: "
-                f"{self._why}"
-            )
-
-        return raise_it
+    stand_in = types.SimpleNamespace(on_push=None)
+    return FragmentData(recipe.uid, stand_in, recipe.name, callback, callback_by_name=False)
 
 
 def _packed(env: Any) -> dict[str, bytes]:
@@ -158,24 +165,25 @@ def _unpacked(packed: dict[str, bytes]) -> Env:
     return env
 
 
-def _main_script() -> str:
-    """Return the path of the main script if classes may be defined in it."""
+def _main_script() -> tuple[str, str]:
+    """Return the path of the main script, or the name of the main module."""
     script = sys.modules["__main__"]
+    spec = getattr(script, "__spec__", None)
+    if spec is not None:
+        # Those of packages run whatever they are called.
+        return "", "" if spec.name.rpartition(".")[2] == "__main__" else spec.name
     path = getattr(script, "__file__", None)
-    is_module = getattr(script, "__spec__", None) is not None
-    return os.path.abspath(path) if path and not is_module else ""
+    return os.path.abspath(path) if path else "", ""
 
 
-def _import_main(path: str) -> None:
-    """Let ``__main__`` be the run's main script, so that classes defined there are found."""
+def _import_main(names: dict[str, Any]) -> None:
+    """Let ``__main__`` be what the run's main script has made, so that its classes are found."""
     module = types.ModuleType(_MAIN_ALIAS)
-    module.__dict__.update(runpy.run_path(path, run_name=_MAIN_ALIAS))
+    module.__dict__.update(names)
     for value in list(vars(module).values()):
         if getattr(value, "__module__", None) == _MAIN_ALIAS:
             value.__module__ = "__main__"
     sys.modules["__main__"] = sys.modules[_MAIN_ALIAS] = module
-    if importlib.import_module("__main__") is not module:
-        raise InternalError("the main script was not imported")
 
 
 if __name__ == "__main__":

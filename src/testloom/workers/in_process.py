@@ -5,6 +5,8 @@ Nothing protects the run from what a fragment does here: no time limit, no conta
 
 from __future__ import annotations
 
+import collections
+import itertools
 import os
 import pdb  # noqa: T100 - debugging is what --pdb is for
 import sys
@@ -13,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from testloom.model.fragment import FragmentData
-from testloom.model.outcome import FragmentEnd, Returned
+from testloom.model.outcome import FragmentEnd, Returned, Stopped
 from testloom.processes import tree
 from testloom.processes.hygiene import Baseline
 from testloom.processes.loop import EventLoop
@@ -47,6 +49,7 @@ class InProcessWorkers:
         self._predecessors = predecessors
         self._post_mortem = post_mortem
         self._values: dict[str, Any] = {}
+        self._readers = collections.Counter(itertools.chain.from_iterable(predecessors.values()))
         self._baseline = Baseline()
 
     def worker(self, uid: str, data: FragmentData, slot: int) -> InProcessWorker:
@@ -59,11 +62,15 @@ class InProcessWorkers:
         for other in sorted(self._predecessors.get(worker.uid, ())):
             before = self._fragments[other]
             values[before.name if before.driver is data.driver else other] = self._values[other]
+            self._readers[other] -= 1
+            if not self._readers[other]:
+                del self._values[other]
         report, value = running.call(data, values, worker.slot, worker.results.append, wanted=False)
         if self._post_mortem and isinstance(value, BaseException) and report.raised:
             traceback.print_exception(value)
             pdb.post_mortem(value.__traceback__)
-        self._values[worker.uid] = value
+        if self._readers[worker.uid]:
+            self._values[worker.uid] = value
         sys.stdout.flush()
         # The environment, the directory and so on; what it has started may be our own.
         leaks, _fit = self._baseline.restore(spare=tree.children(os.getpid()))
@@ -75,7 +82,7 @@ class InProcessWorkers:
 
 
 class InProcessWorker(Worker):
-    """One fragment, run while it is made."""
+    """One fragment, run as soon as the scheduler knows of it."""
 
     def __init__(self, workers: InProcessWorkers, uid: str, data: FragmentData, slot: int) -> None:
         self._workers = workers
@@ -86,6 +93,7 @@ class InProcessWorker(Worker):
         self.cpu_s = 0.0
         self.output = b""
         self.started_at = workers.loop.now()
+        self._is_wanted = True
         super().__init__(uid, data.driver, data.name, slot, workers.env)
 
     def start(self) -> None:
@@ -95,7 +103,10 @@ class InProcessWorker(Worker):
         """Run the fragment in the loop's next round."""
 
         def run() -> None:
-            self._workers.run(self, self._data)
+            if self._is_wanted:
+                self._workers.run(self, self._data)
+            else:
+                self.end = Stopped("interrupted")
             ended()
 
         loop.call_soon(run)
@@ -105,7 +116,9 @@ class InProcessWorker(Worker):
         return self.end is None
 
     def terminate(self) -> None:
-        """It cannot be: it has this process to itself."""
+        """Not if it has begun: then it has this process to itself."""
+        self._is_wanted = False
 
     def kill(self) -> None:
-        """It cannot be: it has this process to itself."""
+        """Not if it has begun: then it has this process to itself."""
+        self._is_wanted = False

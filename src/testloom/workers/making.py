@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from testloom.model.fragment import FragmentData
 from testloom.processes.loop import EventLoop
+from testloom.processes.tray import Tray
 from testloom.scheduling.worker import Worker
 from testloom.workers.forking import forking
 from testloom.workers.fresh import recipe_of, spawning
@@ -48,8 +49,12 @@ def make_workers(
     env: Any,
     continues: Callable[[str], bool],
     note: Callable[[str], None],
+    slots: int = 0,
 ) -> Workers:
-    """Return the workers that *settings* ask for."""
+    """Return the workers that *settings* ask for.
+
+    *slots* is the number of slots, if it is known: results then go through shared memory.
+    """
     if settings.in_process:
         return InProcessWorkers(
             fragments=fragments,
@@ -59,6 +64,7 @@ def make_workers(
             post_mortem=settings.post_mortem,
         )
     is_fork = settings.start_method == "fork"
+    tray = Tray(slots) if is_fork and slots else None
     table = list(fragments.values())
     return WarmPool(
         fragments=fragments,
@@ -66,10 +72,13 @@ def make_workers(
         loop=loop,
         env=env,
         make_nursery=(
-            forking(table, name=settings.name) if is_fork else spawning(env, name=settings.name)
+            forking(table, name=settings.name, tray=tray)
+            if is_fork
+            else spawning(env, name=settings.name)
         ),
         recipe_of=None if is_fork else recipe_of,
         continues=continues,
         timeout_s=settings.timeout_s,
         note=note,
+        tray=tray,
     )

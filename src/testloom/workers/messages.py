@@ -11,7 +11,7 @@ READY: Final = 1
 RUN: Final = 2
 """Main: an `Order`."""
 RESULT: Final = 3
-"""Worker: a result was pushed; the JSON of a `ResultRecord`."""
+"""Worker: a result was pushed that has no room on the tray; JSON of a `ResultRecord`."""
 REPORT: Final = 4
 """Worker: the fragment has ended; a `Report`."""
 SETUP: Final = 5
@@ -58,6 +58,8 @@ class Report(msgspec.Struct, array_like=True, gc=False):
     wall_s: float = 0.0
     cpu_s: float = 0.0
     state: bytes | None = None
+    on_tray: bool = False
+    """Whether results lie on the tray, see `processes.tray`."""
 
 
 encode = msgspec.msgpack.Encoder().encode

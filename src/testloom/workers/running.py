@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from testloom.model import records
-from testloom.model.errors import TestAbort
+from testloom.model.errors import FragmentLost, TestAbort
 from testloom.model.fragment import FragmentData
 from testloom.processes.clock import SystemClock, cpu_now
 from testloom.workers.messages import KEPT, Report
@@ -69,10 +69,24 @@ def values_for(order_values: Mapping[str, bytes | None], kept: Mapping[str, Any]
     """Return the values that a fragment is called with."""
     if not order_values:
         return {}
-    return {
-        name: None if data is None else kept.get(name) if data == KEPT else pickle.loads(data)  # noqa: S301 - from a process of the same run
-        for name, data in order_values.items()
-    }
+    return {name: _loaded(name, data, kept) for name, data in order_values.items()}
+
+
+def _loaded(name: str, data: bytes | None, kept: Mapping[str, Any]) -> Any:
+    """Return a value, or an exception in its place if it cannot be had."""
+    if data is None:
+        return None
+    if data == KEPT:
+        lost = FragmentLost(f"{name}: its value cannot be sent, and the worker that had it is gone")
+        return kept.get(name, lost)
+    try:
+        return pickle.loads(data)  # noqa: S301 - from a process of the same run
+    except Terminated:
+        raise
+    except BaseException as error:  # noqa: BLE001 - foreign classes are made here
+        return FragmentLost(
+            f"{name}: its value cannot be loaded: {type(error).__name__}: {_str(error)}"
+        )
 
 
 def _pickle_into(report: Report, value: Any) -> None:
@@ -81,7 +95,9 @@ def _pickle_into(report: Report, value: Any) -> None:
         if isinstance(value, BaseException):
             # Some exceptions pickle well and cannot be loaded again.
             pickle.loads(data)  # noqa: S301 - our own bytes
-    except Exception as error:  # noqa: BLE001 - a foreign __reduce__ may do anything
+    except Terminated:
+        raise
+    except BaseException as error:  # noqa: BLE001 - a foreign __reduce__ may do anything
         if isinstance(value, BaseException):
             text = f"{type(value).__name__}: {_str(value)}"
             report.value = pickle.dumps(RuntimeError(text))

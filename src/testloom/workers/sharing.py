@@ -53,7 +53,7 @@ class SharedState:
 
     def note(self, attempt: int) -> None:
         """Note what has changed since the last time, as the doing of *attempt*."""
-        for name, value in vars(self._driver).items():
+        for name, value in list(vars(self._driver).items()):
             if name in _OURS:
                 continue
             try:

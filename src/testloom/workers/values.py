@@ -1,16 +1,24 @@
 """Values on their way from a fragment to those that follow it, as opaque bytes.
 
 Main never unpickles them: a hostile or broken pickle harms only the fragment that asked for it.
-A value is dropped as soon as everybody who needs it has been given it.
+A value is dropped as soon as everybody who needs it has been given it; until then a large one
+is kept in a file.
 """
 
 from __future__ import annotations
 
 import pickle
 from collections.abc import Mapping
+from typing import Final
 
 from testloom.model.errors import FragmentLost
 from testloom.model.fragment import FragmentData
+from testloom.processes.channel import MAX_PAYLOAD
+from testloom.processes.shelf import Shelf, Shelved
+
+MAX_TOGETHER: Final = MAX_PAYLOAD - 4 * 1024 * 1024
+"""Bytes; how much a fragment can be given of values and states in all."""
+_LARGE: Final = 1024 * 1024
 
 
 class Values:
@@ -28,8 +36,9 @@ class Values:
     ) -> None:
         self._before: dict[str, tuple[tuple[str, str, bool], ...]] = {}
         self._readers: dict[str, int] = {}
-        self._values: dict[str, bytes | None] = {}
-        self._states: dict[str, bytes] = {}
+        self._values: dict[str, bytes | Shelved | None] = {}
+        self._states: dict[str, bytes | Shelved] = {}
+        self._shelf = Shelf()
         for uid, before in predecessors.items():
             if not before:
                 continue
@@ -47,15 +56,22 @@ class Values:
 
     def put(self, uid: str, value: bytes | None, state: bytes | None = None) -> None:
         """Keep what fragment *uid* has left, if anybody is going to need it."""
-        if uid in self._readers:
-            self._values[uid] = value
+        if uid not in self._readers:
+            return
+        try:
+            self._values[uid] = None if value is None else self._stored(value)
             if state is not None:
-                self._states[uid] = state
+                self._states[uid] = self._stored(state)
+        except OSError as error:
+            self.put_lost(uid, f"its value cannot be kept: {error.strerror}")
+
+    def _stored(self, data: bytes) -> bytes | Shelved:
+        return self._shelf.put(data) if len(data) > _LARGE else data
 
     def put_lost(self, uid: str, why: str) -> None:
         """Note that fragment *uid* ended without a value: those that follow get an exception."""
         if uid in self._readers:
-            self._values[uid] = pickle.dumps(FragmentLost(f"{uid}: {why}"))
+            self._values[uid] = _lost(uid, why)
 
     def take(self, uid: str) -> tuple[dict[str, bytes | None], list[bytes]]:
         """Return the values for fragment *uid* by name, and the states of its own test.
@@ -65,17 +81,41 @@ class Values:
         before = self._before.pop(uid, None)
         if before is None:
             return {}, []
+        fits = self._size(before) <= MAX_TOGETHER
         values: dict[str, bytes | None] = {}
         states = []
         for other, name, is_own in before:
-            values[name] = self._values.get(other)
-            if is_own and other in self._states:
-                states.append(self._states[other])
+            value = self._values.get(other)
+            if not fits and value is not None:
+                value = _lost(other, f"its value and those of others are over {MAX_TOGETHER} bytes")
+            values[name] = self._loaded(value)
+            if is_own and fits and other in self._states:
+                states.append(self._loaded(self._states[other]) or b"")
             self._forget(other)
         return values, states
+
+    def close(self) -> None:
+        """Let go of all values."""
+        self._values.clear()
+        self._states.clear()
+        self._shelf.close()
+
+    def _size(self, before: tuple[tuple[str, str, bool], ...]) -> int:
+        return sum(
+            len(self._values.get(other) or b"") + (len(self._states.get(other, b"")) if own else 0)
+            for other, _name, own in before
+        )
+
+    def _loaded(self, data: bytes | Shelved | None) -> bytes | None:
+        return self._shelf.get(data) if isinstance(data, Shelved) else data
 
     def _forget(self, uid: str) -> None:
         self._readers[uid] -= 1
         if self._readers[uid] == 0:
-            self._values.pop(uid, None)
-            self._states.pop(uid, None)
+            for kept in (self._values.pop(uid, None), self._states.pop(uid, None)):
+                if isinstance(kept, Shelved):
+                    self._shelf.remove(kept)
+
+
+def _lost(uid: str, why: str) -> bytes:
+    return pickle.dumps(FragmentLost(f"{uid}: {why}"))

@@ -17,6 +17,7 @@ from testloom.processes import tree
 from testloom.processes.channel import BlockingChannel, ProtocolError
 from testloom.processes.hygiene import Baseline
 from testloom.processes.nursery import STACKS_SIGNAL
+from testloom.processes.tray import Tray
 from testloom.workers import messages, running
 from testloom.workers.messages import Order, Report
 from testloom.workers.sharing import SharedState
@@ -25,15 +26,19 @@ FragmentOf = Callable[[Order], FragmentData]
 """Finds or makes the fragment that an order speaks of."""
 
 
-def main(slot: int, channel: socket.socket, fragments: Sequence[FragmentData]) -> None:
-    """Serve orders for fragments that this process has inherited."""
-    serve(slot, channel, lambda order: fragments[order.index])
+def main(
+    slot: int, channel: socket.socket, fragments: Sequence[FragmentData], tray: Tray | None
+) -> None:
+    """Serve orders for fragments that this process has inherited, as it has *tray*."""
+    serve(slot, channel, lambda order: fragments[order.index], tray)
 
 
-def serve(slot: int, channel: socket.socket, fragment_of: FragmentOf) -> None:
+def serve(
+    slot: int, channel: socket.socket, fragment_of: FragmentOf, tray: Tray | None = None
+) -> None:
     """Serve orders until main has gone or the process is not fit for another one."""
     _prepare()
-    process = _WarmProcess(slot, BlockingChannel(channel), fragment_of)
+    process = _WarmProcess(slot, BlockingChannel(channel), fragment_of, tray)
     try:
         process.serve()
     except running.Terminated:
@@ -56,10 +61,15 @@ def _terminated(_signum: int, _frame: object) -> NoReturn:
 
 
 class _WarmProcess:
-    def __init__(self, slot: int, channel: BlockingChannel, fragment_of: FragmentOf) -> None:
+    def __init__(
+        self, slot: int, channel: BlockingChannel, fragment_of: FragmentOf, tray: Tray | None
+    ) -> None:
         self._slot = slot
         self._channel = channel
         self._fragment_of = fragment_of
+        self._tray = tray
+        self._is_on_tray = self._was_sent = False
+        """Where the results of this fragment are."""
         self._kept: dict[str, Any] = {}
         """Values that cannot be pickled, for the next fragment of the test."""
         self._driver: Any = None
@@ -76,7 +86,9 @@ class _WarmProcess:
             if kind != messages.RUN:
                 raise InternalError(f"a worker was sent a message of kind {kind}")
             order = messages.decode_order(payload)
+            self._is_on_tray = self._was_sent = False
             report = self._run(order)
+            report.on_tray = self._is_on_tray
             self._send(report)
             if order.last or not report.fit:
                 return
@@ -84,8 +96,8 @@ class _WarmProcess:
     def _run(self, order: Order) -> Report:
         data = self._fragment_of(order)
         if data.driver is not self._driver:
-            self._driver, self._shared, self._kept = data.driver, None, {}
-            self._untouched = dict(vars(data.driver))
+            self._let_go()
+            self._driver, self._untouched = data.driver, dict(vars(data.driver))
         if order.shares:
             self._share(order)
         values = running.values_for(order.values, self._kept)
@@ -100,7 +112,7 @@ class _WarmProcess:
             report.state = self._shared.packed()
         self._flush()
         self._clean_up(order, report)
-        if not order.continues:
+        if not order.continues and self._shared is None:
             self._let_go()
         return report
 
@@ -111,13 +123,19 @@ class _WarmProcess:
         self._shared.apply(order.states)
 
     def _push(self, record: bytes) -> None:
-        self._channel.send(messages.RESULT, record)
+        # Once one had to be sent, all later ones are, so that they stay in order.
+        if self._tray and not self._was_sent and self._tray.put(self._slot, record):
+            self._is_on_tray = True
+        else:
+            self._was_sent = True
+            self._channel.send(messages.RESULT, record)
 
     def _send(self, report: Report) -> None:
         try:
             self._channel.send(messages.REPORT, messages.encode(report))
         except ProtocolError as error:
             small = Report(report.attempt, unpicklable=str(error), raised=report.raised)
+            small.on_tray = report.on_tray
             self._channel.send(messages.REPORT, messages.encode(small))
 
     def _clean_up(self, order: Order, report: Report) -> None:
@@ -130,16 +148,16 @@ class _WarmProcess:
 
     def _let_go(self) -> None:
         """Let the driver be as it was before: its results and logs would pile up here."""
-        if self._shared is None and self._driver is not None:
+        if self._driver is not None:
             attributes = vars(self._driver)
             attributes.clear()
             attributes.update(self._untouched)
-            self._driver = None
+        self._driver, self._shared, self._kept = None, None, {}
 
     @staticmethod
     def _flush() -> None:
         for stream in (sys.stdout, sys.stderr):
             try:
                 stream.flush()
-            except (OSError, ValueError, AttributeError):
-                continue  # closed or replaced by the test: restored below
+            except Exception:  # noqa: BLE001, S112 - closed, or an object of the test's own
+                continue

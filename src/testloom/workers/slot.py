@@ -1,0 +1,398 @@
+"""The process of one slot, and the channel to it, as the main process sees them.
+
+::
+
+    none ── start ──▶ starting ── READY ──▶ idle ◀── REPORT / order ──▶ busy
+      ▲                                      │                           │
+      └──────────── the nursery tells of its end, and of all below it ───┘
+
+Whoever ends it, a process is gone only when the nursery says so; what it was running is settled
+then.  What does not even die when killed is given up, together with the number of the slot.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from testloom.model.outcome import (
+    Exited,
+    FragmentEnd,
+    FragmentTimedOut,
+    Killed,
+    Stopped,
+    WorkerDied,
+    WorkerLost,
+)
+from testloom.model.status import signal_name
+from testloom.processes import own_fds
+from testloom.processes.capture import Capture
+from testloom.processes.channel import Frames, ProtocolError, frame
+from testloom.processes.loop import READ, WRITE, EventLoop, Timer
+from testloom.processes.nursery import News, NurseryGone
+from testloom.workers import messages
+from testloom.workers.messages import Order, Report
+
+if TYPE_CHECKING:
+    from testloom.workers.warm import WarmPool, WarmWorker
+
+_READ_BYTES: Final = 1 << 17
+_KEEP_BYTES: Final = 1 << 20
+_MAX_READS: Final = 16
+"""How much of its output is read before a fragment is settled, in case something goes on writing."""
+_START_S: Final = 30.0
+_LEAVE_S: Final = 5.0
+_CLOSED_S: Final = 0.2
+_KILL_S: Final = 10.0
+_NOTHING: Final = memoryview(b"")
+
+
+class Slot:
+    """The process of slot *number* of *pool*: none at first."""
+
+    def __init__(self, pool: WarmPool, number: int) -> None:
+        self._pool = pool
+        self._loop: EventLoop = pool.loop
+        self.number = number
+        self.pid = 0
+        self._worker: WarmWorker | None = None
+        self._order: Order | None = None
+        self._alive = False
+        """Whether there is a process, or one is being started."""
+        self._ready = False
+        """Whether the process has said that it is there."""
+        self._has_run = False
+        """Whether it has run a fragment to its end."""
+        self._ending = False
+        """Whether it is on its way out and takes no more orders."""
+        self._untaken = False
+        """Whether it has died without having read all that it was sent."""
+        self._hopeless = False
+        """Whether it did not die although it was killed."""
+        self._why = ""
+        """Why it was killed."""
+        self._patience: Timer | None = None
+        """What will be done if it does not do what is expected of it next."""
+        self._sock: socket.socket | None = None
+        self._output = -1
+        self._capture = Capture(_KEEP_BYTES)
+        self._frames = Frames()
+        self._unsent = _NOTHING
+
+    # -- orders -----------------------------------------------------------------------------
+
+    def give(self, worker: WarmWorker, order: Order) -> None:
+        """Have *worker*'s fragment run, at once or as soon as a process is there."""
+        self._worker, self._order = worker, order
+        if self._hopeless:
+            self._loop.call_soon(self._give_up)
+        if self._ending:
+            return  # `_ended` goes on from here
+        if order.last and self._alive and self._has_run:
+            self._retire()  # it asked for a process of its own
+            return
+        if not self._alive:
+            self._start()
+        if self._alive:
+            self._send(frame(messages.RUN, messages.encode(order)))
+
+    def terminate(self, worker: WarmWorker) -> None:
+        """Ask the process to end if it runs, or is to run, *worker*."""
+        if self._worker is worker and not (self._alive and self._pool.end_process(self.number)):
+            self._loop.call_soon(lambda: self._drop(worker))
+
+    def kill(self, worker: WarmWorker) -> None:
+        """Kill the process, with all below it, if it runs, or is to run, *worker*."""
+        if self._worker is worker and not (self._alive and self._kill()):
+            self._loop.call_soon(lambda: self._drop(worker))
+
+    def _drop(self, worker: WarmWorker) -> None:
+        """Settle *worker*, which has no process and is to have none."""
+        if self._worker is worker:
+            self.close()
+            self._worker = self._order = None
+            self._pool.lose(worker, self._end_of(worker, None, "it did not get a process"))
+
+    def _send(self, data: bytes) -> None:
+        self._unsent = memoryview(data)
+        self._push()
+
+    def _push(self) -> None:
+        assert self._sock is not None
+        data = self._unsent
+        try:
+            while data:
+                data = data[self._sock.send(data) :]
+        except BlockingIOError:
+            self._loop.rewatch(self._sock.fileno(), self._read_and_write, READ | WRITE)
+        except OSError:  # it has died: the nursery will tell
+            self._untaken = True
+            data = _NOTHING
+        self._unsent = data or _NOTHING  # not the end of something big
+
+    def _read_and_write(self) -> None:
+        assert self._sock is not None
+        self._loop.rewatch(self._sock.fileno(), self._read, READ)
+        self._push()
+        self._read()
+
+    # -- life of the process ------------------------------------------------------------------
+
+    def _start(self) -> None:
+        self._ready = self._has_run = self._untaken = False
+        self._why = ""
+        self._capture.clear()
+        try:
+            ours, theirs, reader, writer = _channel_and_pipe()
+        except OSError as error:
+            why = f"no channel to it can be made: {error.strerror}"
+            self._loop.call_soon(lambda: self._ended(None, why))
+            return
+        self._sock, self._output = ours, reader
+        self._frames, self._unsent = Frames(), _NOTHING
+        self._alive = True
+        self._loop.watch(ours.fileno(), self._read)
+        self._loop.watch(reader, self._read_output)
+        self._expect(_START_S, f"it was not ready within {_START_S:g} s")
+        try:
+            self._pool.nursery.start(self.number, theirs, writer)
+        except NurseryGone:
+            # Its end is read next; that starts everything anew.
+            self._ending = True
+        finally:
+            theirs.close()
+            os.close(writer)
+
+    def _retire(self) -> None:
+        """End an idle process: it reads end-of-file."""
+        self._ending = True
+        self._expect(_LEAVE_S, "it did not leave")
+        if self._sock is not None:
+            with contextlib.suppress(OSError):
+                self._sock.shutdown(socket.SHUT_WR)
+
+    def _kill(self, why: str = "") -> bool:
+        """Have the process killed, and give it up if that does not help."""
+        self._why = self._why or why
+        if not self._pool.kill_process(self.number):
+            return False
+        self._wait(_KILL_S, self._give_up)
+        return True
+
+    def _give_up(self) -> None:
+        """It does not die: it hangs in the kernel, or the nursery does."""
+        worker, self._worker, self._order = self._worker, None, None
+        self._ending = self._hopeless = True
+        if worker is not None:
+            worker.slot_lost = True
+            why = f"the process of slot {self.number} cannot be killed; the slot is given up"
+            self._pool.say(why)
+            self._pool.lose(worker, self._end_of(worker, Killed(signal.SIGKILL), why))
+
+    def _expect(self, seconds: float, complaint: str) -> None:
+        """Kill the process for *complaint* if nothing has happened *seconds* from now."""
+        self._wait(seconds, lambda: self._kill(complaint))
+
+    def _wait(self, seconds: float, then: Callable[[], object]) -> None:
+        self._calm_down()
+        self._patience = self._loop.call_at(self._loop.now() + seconds, then)
+
+    def _calm_down(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def tell(self, news: News) -> None:
+        """Take news of the process."""
+        if news.what == "started":
+            self.pid = news.pid
+        elif news.what == "failed":
+            self._ended(None, news.note)
+        else:
+            self._drain()
+            code = news.code
+            self._ended(Exited(code) if code >= 0 else Killed(-code), news.note, news.max_rss_bytes)
+
+    def lost(self, why: str) -> None:
+        """The nursery has gone, and with it the process."""
+        if self._alive:
+            self._drain()
+            self._ended(None, why, is_told=True)
+
+    def _ended(
+        self,
+        how: Exited | Killed | None,
+        note: str = "",
+        max_rss_bytes: int = 0,
+        *,
+        is_told: bool = False,
+    ) -> None:
+        """The process and all below it are gone: settle what it ran, replace it if need be.
+
+        *is_told*: people know already that something has happened to it.
+        """
+        output = self._capture.content()
+        is_told = is_told or self._ending
+        was_new = not self._ready or (self._untaken and not self._has_run)
+        is_innocent = self._ending or self._untaken or was_new
+        self.close()
+        worker, order = self._worker, self._order
+        if worker is None or order is None:
+            if not is_told:
+                self._pool.idle_died(self.number, _said(how, note))
+            return
+        worker.max_rss_bytes = max_rss_bytes
+        if worker.timed_out or worker.stopped or not is_innocent:
+            self._worker = self._order = None
+            worker.output = output
+            self._pool.lose(worker, self._end_of(worker, how, note))
+            return
+        if not is_told and was_new:
+            tail = output.decode("utf-8", "backslashreplace").strip().rpartition("\n")[2]
+            parts = (_said(how, note), self._why and f"({self._why})", tail)
+            self._pool.start_failed(self.number, " ".join(filter(None, parts)))
+        elif not is_told:
+            self._pool.idle_died(self.number, _said(how, note))
+        self.give(worker, order)
+
+    def _end_of(self, worker: WarmWorker, how: Exited | Killed | None, note: str) -> FragmentEnd:
+        was_killed = how == Killed(signal.SIGKILL)
+        if worker.timed_out:
+            return FragmentTimedOut(worker.timeout_s or 0.0, ignored_term=was_killed)
+        if worker.stopped:
+            return Stopped("interrupted")
+        if how is None or worker.slot_lost:
+            return WorkerLost(note)
+        return WorkerDied(how, note or (self._why if was_killed else ""))
+
+    def close(self) -> None:
+        """Let go of the channel."""
+        self._alive, self.pid = False, 0
+        self._ending = self._hopeless = False
+        self._calm_down()
+        if self._sock is not None:
+            self._loop.unwatch(self._sock.fileno())
+            own_fds.discard(self._sock.fileno())
+            self._sock.close()
+            self._sock = None
+        if self._output >= 0:
+            self._loop.unwatch(self._output)
+            own_fds.close(self._output)
+            self._output = -1
+
+    # -- what comes from the process --------------------------------------------------------
+
+    def _drain(self) -> None:
+        """Read everything that a dead process has left."""
+        self._clear_tray()
+        while self._sock is not None and self._read():
+            pass
+        while self._output >= 0 and self._read_output():
+            pass
+
+    def _read(self) -> bool:
+        """Read what is there; False if there is nothing more."""
+        sock = self._sock
+        if sock is None:
+            return False
+        try:
+            data = sock.recv(_READ_BYTES)
+        except BlockingIOError:
+            return False
+        except OSError:  # it has died with something unread in its socket
+            self._untaken = True
+            data = b""
+        if not data:
+            self._loop.unwatch(sock.fileno())
+            if not self._ending:
+                self._expect(_CLOSED_S, "it closed its channel to the runner")
+            return False
+        try:
+            for kind, payload in self._frames.feed(data):
+                self._take(kind, payload)
+        except ProtocolError as error:
+            self._loop.unwatch(sock.fileno())
+            self._kill(f"something else wrote to its channel to the runner: {error}")
+            return False
+        return True
+
+    def _take(self, kind: int, payload: bytes) -> None:
+        worker = self._worker
+        if kind == messages.READY:
+            self._ready = True
+            self._calm_down()
+            self._pool.started()
+        elif worker is None or worker.timed_out or worker.stopped:
+            return  # too late to count
+        elif kind == messages.RESULT:
+            self._clear_tray()  # what lies there was pushed before
+            worker.results.append(payload)
+        elif kind == messages.REPORT:
+            self._settle(worker, messages.decode_report(payload))
+
+    def _settle(self, worker: WarmWorker, report: Report) -> None:
+        assert self._order is not None
+        if report.attempt != self._order.attempt:
+            return
+        if report.on_tray:
+            self._clear_tray()
+        for _ in range(_MAX_READS):
+            if not self._read_output():
+                break
+        if self._capture.total:
+            worker.output = self._capture.content()
+            self._capture.clear()
+        self._has_run = True
+        if self._order.last or not report.fit:
+            self._ending = True
+            self._expect(_LEAVE_S, "it did not leave")
+        self._worker = self._order = None
+        self._pool.settle(worker, report)
+
+    def _clear_tray(self) -> None:
+        """Take the results that lie on the tray."""
+        if self._pool.tray is not None:
+            items = self._pool.tray.take(self.number)
+            if self._worker is not None:
+                self._worker.results.extend(items)
+
+    def _read_output(self) -> bool:
+        try:
+            chunk = os.read(self._output, _READ_BYTES)
+        except BlockingIOError:
+            return False
+        if not chunk:
+            self._loop.unwatch(self._output)
+            return False
+        self._capture.add(chunk)
+        return True
+
+
+def _channel_and_pipe() -> tuple[socket.socket, socket.socket, int, int]:
+    """Return both ends of a channel, and of a pipe for the output."""
+    ours, theirs = socket.socketpair()
+    try:
+        reader, writer = os.pipe()
+    except OSError:
+        ours.close()
+        theirs.close()
+        raise
+    ours.setblocking(False)
+    os.set_blocking(reader, False)
+    own_fds.add(ours.fileno())
+    own_fds.add(reader)
+    return ours, theirs, reader, writer
+
+
+def _said(how: Exited | Killed | None, note: str) -> str:
+    match how:
+        case Exited(code):
+            return f"ended with exit status {code}"
+        case Killed(signum):
+            return f"killed by {signal_name(signum)}"
+        case None:
+            return note

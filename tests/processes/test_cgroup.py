@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from testloom.processes import cgroup, tree
+from testloom.processes.cgroup import Cgroup
+
+
+@pytest.fixture
+def group() -> Iterator[Cgroup]:
+    group = cgroup.make(f"testloom-test-{os.getpid()}")
+    if group is None:
+        pytest.skip("control groups cannot be made here")
+    yield group
+    group.kill()
+    group.remove()
+    tree.reap()
+    assert not os.path.exists(group.path)
+
+
+def sleeper(group: Cgroup, code: str = "setsid sleep 99 & wait") -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        ["sh", "-c", f"echo 0 >{group.path}/cgroup.procs; echo; {code}"], stdout=subprocess.PIPE
+    )
+
+
+def test_all_in_a_group_and_below_it_die(group: Cgroup) -> None:
+    inner = group.child("slot-0")
+    assert inner is not None
+    child = sleeper(inner)
+    assert child.stdout is not None
+    child.stdout.readline()
+    before = group.is_empty()
+
+    assert (before, group.kill(), group.is_empty(), child.wait()) == (False, True, True, -9)
+    child.communicate()
+
+
+def test_an_empty_group_is_killed_at_once(group: Cgroup) -> None:
+    assert group.kill()
+
+
+def test_waiting_for_a_group_takes_no_longer_than_it_may(group: Cgroup) -> None:
+    child = sleeper(group)
+    assert child.stdout is not None
+    child.stdout.readline()
+
+    assert not group.wait_empty(0.01)
+    assert group.kill()
+    child.communicate()
+
+
+def test_groups_that_were_made_below_are_removed_with_it(group: Cgroup) -> None:
+    """A test may run a runner of its own, which then is killed."""
+    os.makedirs(f"{group.path}/slot-0/inner/slot-0")
+    group.remove()
+
+    assert not os.path.exists(group.path)
+
+
+def test_what_is_not_there_is_empty_and_cannot_be_killed() -> None:
+    group = Cgroup("/sys/fs/cgroup/no/such")
+
+    assert (group.is_empty(), group.kill(), group.enter(), group.child("x")) == (
+        True,
+        False,
+        False,
+        None,
+    )
+    group.remove()
+
+
+def test_without_the_file_system_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cgroup, "_mount", lambda: None)
+
+    assert cgroup.make("x") is None

@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+import gc
+import os
+import weakref
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from testloom.processes.clock import ManualClock
+from testloom.processes.loop import READ, WRITE, EventLoop, Timer
+
+
+@pytest.fixture
+def loop() -> Iterator[EventLoop]:
+    loop = EventLoop()
+    yield loop
+    loop.close()
+
+
+@pytest.fixture
+def pipe() -> Iterator[Callable[[], tuple[int, int]]]:
+    fds: list[int] = []
+
+    def make() -> tuple[int, int]:
+        fds.extend(os.pipe())
+        return fds[-2], fds[-1]
+
+    yield make
+    for fd in fds:
+        try:
+            os.close(fd)
+        except OSError:
+            continue
+
+
+def test_a_ready_descriptor_is_told_of_until_it_is_unwatched(
+    loop: EventLoop, pipe: Callable[[], tuple[int, int]]
+) -> None:
+    reader, writer = pipe()
+    seen: list[str] = []
+    os.write(writer, b"x")
+    loop.watch(reader, lambda: seen.append("ready"))
+    loop.run_once()
+    loop.run_once()
+    loop.unwatch(reader)
+    loop.call_soon(lambda: seen.append("soon"))
+    loop.run_once()
+
+    assert seen == ["ready", "ready", "soon"]
+
+
+def test_unknown_descriptors_may_be_unwatched(loop: EventLoop) -> None:
+    loop.unwatch(-1)
+    loop.unwatch(0)
+
+
+def test_what_is_waited_for_can_be_changed(
+    loop: EventLoop, pipe: Callable[[], tuple[int, int]]
+) -> None:
+    _reader, writer = pipe()
+    seen: list[str] = []
+    loop.watch(writer, lambda: seen.append("old"), READ)
+    loop.rewatch(writer, lambda: seen.append("new"), WRITE)
+    loop.run_once()
+
+    assert seen == ["new"]
+
+
+def test_a_callback_may_unwatch_and_close_what_is_ready_at_the_same_time(
+    loop: EventLoop, pipe: Callable[[], tuple[int, int]]
+) -> None:
+    pipes = [pipe() for _ in range(3)]
+    seen: list[int] = []
+
+    def read(me: int) -> None:
+        seen.append(me)
+        for reader, _writer in pipes:
+            loop.unwatch(reader)
+            os.close(reader)
+
+    for me, (reader, writer) in enumerate(pipes):
+        os.write(writer, b"x")
+        loop.watch(reader, lambda me=me: read(me))  # type: ignore[misc]  # a default, not an argument
+    loop.run_once()
+
+    assert len(seen) == 1
+
+
+def test_a_callback_is_not_told_of_what_its_number_stood_for_before(
+    loop: EventLoop, pipe: Callable[[], tuple[int, int]]
+) -> None:
+    """A slot's process dies and another is started at once: the numbers are the same."""
+    first, second = pipe(), pipe()
+    seen: list[str] = []
+
+    def replace() -> None:
+        seen.append("first")
+        for reader, _ in (first, second):
+            loop.unwatch(reader)
+            os.close(reader)
+        again = pipe()[0]
+        assert again in {first[0], second[0]}
+        loop.watch(again, lambda: seen.append("nobody wrote to this one"))
+
+    for reader, writer in (first, second):
+        os.write(writer, b"x")
+        loop.watch(reader, replace)
+    loop.run_once()
+
+    assert seen == ["first"]
+
+
+def test_timers_come_in_the_order_of_their_instants_then_of_their_making() -> None:
+    clock = ManualClock()
+    loop = EventLoop(clock)
+    seen: list[str] = []
+    for name, when in [("late", 2.0), ("first", 1.0), ("second", 1.0)]:
+        loop.call_at(when, lambda name=name: seen.append(name))  # type: ignore[misc]  # as above
+    clock.advance(1.0)
+    loop.run_once()
+    so_far = list(seen)
+    clock.advance(1.0)
+    loop.run_once()
+    loop.close()
+
+    assert (so_far, seen) == (["first", "second"], ["first", "second", "late"])
+
+
+def test_a_cancelled_timer_does_not_come_and_does_not_wake_the_loop() -> None:
+    clock = ManualClock()
+    loop = EventLoop(clock)
+    seen: list[str] = []
+    first = loop.call_at(0.0, lambda: seen.append("cancelled"))
+    loop.call_at(0.0, lambda: seen.append("kept"))
+    first.cancel()
+    first.cancel()
+    loop.run_once()
+    loop.close()
+
+    assert seen == ["kept"]
+
+
+def test_a_timer_may_cancel_another_that_is_due() -> None:
+    loop = EventLoop(ManualClock(now=1.0))
+    seen: list[str] = []
+    timers: list[Timer] = []
+
+    def first() -> None:
+        seen.append("first")
+        timers[0].cancel()
+
+    loop.call_at(0.0, first)
+    timers.append(loop.call_at(0.5, lambda: seen.append("second")))
+    loop.run_once()
+    loop.close()
+
+    assert seen == ["first"]
+
+
+def test_cancelled_timers_do_not_pile_up(loop: EventLoop) -> None:
+    """Each fragment with a time limit makes a timer that almost never fires."""
+    for _ in range(10_000):
+        loop.call_at(loop.now() + 3600, list).cancel()
+
+    assert len(loop._timers) < 200
+
+
+def test_a_cancelled_timer_lets_go_of_its_callback(loop: EventLoop) -> None:
+    class Big:
+        def __call__(self) -> None:
+            """Never called."""
+
+    big = Big()
+    loop.call_at(loop.now() + 3600, big).cancel()
+    there = weakref.ref(big)
+    del big
+    gc.collect()
+
+    assert there() is None
+
+
+@pytest.mark.parametrize("when", [1e300, float("inf")])
+def test_a_timer_may_be_further_away_than_the_kernel_can_count(
+    loop: EventLoop, when: float, pipe: Callable[[], tuple[int, int]]
+) -> None:
+    reader, writer = pipe()
+    seen: list[str] = []
+    os.write(writer, b"x")
+    loop.watch(reader, lambda: seen.append("ready"))
+    loop.call_at(when, lambda: seen.append("never"))
+    loop.run_once()
+
+    assert seen == ["ready"]
+
+
+def test_who_always_has_something_to_do_soon_does_not_starve_the_others(
+    loop: EventLoop, pipe: Callable[[], tuple[int, int]]
+) -> None:
+    """Signals come over a descriptor: fragments in this process must not shut them out."""
+    reader, writer = pipe()
+    seen: list[str] = []
+    os.write(writer, b"x")
+
+    def again() -> None:
+        loop.call_soon(again)
+
+    loop.call_soon(again)
+    loop.watch(reader, lambda: seen.append("descriptor"))
+    loop.call_at(loop.now(), lambda: seen.append("timer"))
+    loop.run_once()
+
+    assert seen == ["descriptor", "timer"]
+
+
+def test_what_is_to_come_soon_survives_an_exception_before_it(loop: EventLoop) -> None:
+    seen: list[str] = []
+
+    def fail() -> None:
+        raise ValueError("planted")
+
+    loop.call_soon(fail)
+    loop.call_soon(lambda: seen.append("second"))
+    with pytest.raises(ValueError, match="planted"):
+        loop.run_once()
+    loop.run_once()
+
+    assert seen == ["second"]
+
+
+def test_what_a_callback_wants_soon_comes_in_the_next_round(loop: EventLoop) -> None:
+    seen: list[str] = []
+
+    def first() -> None:
+        seen.append("first")
+        loop.call_soon(lambda: seen.append("second"))
+
+    loop.call_soon(first)
+    loop.run_once()
+    so_far = list(seen)
+    loop.run_once()
+
+    assert (so_far, seen) == (["first"], ["first", "second"])

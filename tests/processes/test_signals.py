@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+
+import pytest
+
+from testloom.processes import signals
+from testloom.processes.loop import EventLoop
+
+Script = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def test_signals_are_told_in_the_loop_not_where_they_strike() -> None:
+    loop = EventLoop()
+    seen: list[int] = []
+    with signals.told_to(loop, seen.append):
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGHUP)
+        before = list(seen)
+        loop.run_once()
+    loop.close()
+
+    assert (before, seen) == ([], [signal.SIGTERM, signal.SIGHUP])
+
+
+def test_a_signal_wakes_a_waiting_loop() -> None:
+    loop = EventLoop()
+    seen: list[int] = []
+    with signals.told_to(loop, seen.append):
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        child = subprocess.Popen(["sh", "-c", f"kill -TERM {os.getpid()}"])
+        while not seen:
+            loop.run_once()
+        child.wait()
+    loop.close()
+
+    assert seen == [signal.SIGTERM]
+
+
+def test_the_former_handlers_are_back_afterwards() -> None:
+    def handler(_signum: int, _frame: object) -> None:
+        """Planted."""
+
+    loop = EventLoop()
+    before = signal.signal(signal.SIGHUP, handler)
+    old_fd = signal.set_wakeup_fd(-1)
+    try:
+        with pytest.raises(ValueError, match="planted"), signals.told_to(loop, print):
+            raise ValueError("planted")
+        after = signal.getsignal(signal.SIGHUP), signal.set_wakeup_fd(old_fd)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+        loop.close()
+
+    assert after == (handler, -1)
+
+
+def test_an_ignored_signal_stays_ignored() -> None:
+    loop = EventLoop()
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with signals.told_to(loop, print):
+            inside = signal.getsignal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+        loop.close()
+
+    assert inside is signal.SIG_IGN
+
+
+def test_a_storm_of_signals_harms_nothing() -> None:
+    loop = EventLoop()
+    seen: list[int] = []
+    with signals.told_to(loop, seen.append, {signal.SIGUSR1}):
+        for _ in range(10_000):
+            signal.raise_signal(signal.SIGUSR1)
+        loop.call_at(loop.now(), list)
+        loop.run_once()
+    loop.close()
+
+    assert seen
+    assert set(seen) == {signal.SIGUSR1}
+
+
+def test_dying_by_a_signal_shows_it_to_the_parent(script: Script) -> None:
+    code = """
+import signal
+from testloom.processes import signals
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+signals.die_by(signal.SIGINT)
+"""
+    assert script(code).returncode == -signal.SIGINT
+
+
+FORKED = """
+import os, signal, sys
+from testloom.processes import signals
+
+told = []
+signal.signal(signal.SIGTERM, lambda *_: told.append("handler of the parent"))
+signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2})
+pid = signals.fork()
+if pid == 0:
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    signal.raise_signal(signal.SIGTERM)
+    print("all blocked", blocked == signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}, told)
+    sys.stdout.flush()
+    signals.reset_in_child(ignored=[signal.SIGTERM] if "ignore" in sys.argv else [])
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    print("alive", mask, signal.getsignal(signal.SIGUSR1).name, signal.getsignal(signal.SIGPIPE).name)
+    sys.stdout.flush()
+    os._exit(0)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+"""
+
+
+def test_a_signal_between_fork_and_reset_is_neither_lost_nor_handled(script: Script) -> None:
+    """A worker that is asked to end before it is there must end."""
+    assert script(FORKED).stdout.splitlines() == [
+        "all blocked True []",
+        f"-15 {{<Signals.SIGUSR2: {signal.SIGUSR2.value}>}}",
+    ]
+
+
+def test_what_a_child_is_to_ignore_is_ignored_before_it_can_strike(script: Script) -> None:
+    assert script(FORKED, "ignore").stdout.splitlines() == [
+        "all blocked True []",
+        "alive set() SIG_DFL SIG_IGN",
+        f"0 {{<Signals.SIGUSR2: {signal.SIGUSR2.value}>}}",
+    ]
