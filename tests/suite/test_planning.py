@@ -126,6 +126,20 @@ def test_what_discovery_found_broken_stays_broken(env, tmp_path):
     assert result.places["x"].source == "x"
 
 
+def test_a_test_without_a_driver_gets_the_default_one_or_is_broken(env, tmp_path):
+    def planned(default):
+        test = ParsedTest("t", None, {}, str(tmp_path / "t"))
+        return plan([test], (), env=env, root=str(tmp_path), default_driver=default)
+
+    assert list(planned(Steps).graph.vertex_data) == ["t.run"]
+    assert [(b.reason, b.message) for b in planned(None).broken] == [
+        (
+            reason.CONFIG,
+            "missing test driver: the test names none, and the suite has no default",
+        )
+    ]
+
+
 def test_names_never_become_paths(planned, env):
     result = planned(("../../etc/passwd", {}))
     (data,) = result.graph.vertex_data.values()

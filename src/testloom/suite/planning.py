@@ -68,7 +68,7 @@ def plan(
     *,
     env: Any,
     root: str,
-    prepare: Callable[[Any], None] = lambda _driver: None,
+    default_driver: type[Any] | None = None,
     adjust: Callable[[DAG], None] = lambda _dag: None,
 ) -> Plan:
     """Make the drivers of *tests* and the graph of their fragments.
@@ -78,7 +78,7 @@ def plan(
         broken: those that cannot be run, as discovery found them.
         env: what each driver is made with, besides what its test says about itself.
         root: directory that paths are shown relative to.
-        prepare: called with each driver once it is made.
+        default_driver: the class for tests that name none.
         adjust: may add edges between tests to the graph, as e3's `adjust_dag_dependencies`.
     """
     dag = DAG()
@@ -89,9 +89,10 @@ def plan(
     for test in tests:
         planned = _planned(test, root)
         result.places[test.test_name] = planned
+        if test.driver_cls is None:
+            test.driver_cls = default_driver
         try:
             driver = _driver(test, env)
-            prepare(driver)
         except UsageError as error:  # what the test says about itself is wrong
             broken_test = BrokenTest(test.test_name, test.test_dir, str(error), reason.CONFIG)
             result.broken.append(broken_test)
@@ -121,7 +122,8 @@ def _driver(test: ParsedTest, env: Any) -> Any:
     test_env["test_name"] = test.test_name
     test_env["test_matcher"] = test.test_matcher
     test_env["working_dir"] = os.path.join(env.working_dir, path_for(test.test_name))
-    assert test.driver_cls is not None
+    if test.driver_cls is None:
+        raise UsageError("missing test driver: the test names none, and the suite has no default")
     return test.driver_cls(env, test_env)
 
 

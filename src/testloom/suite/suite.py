@@ -235,6 +235,8 @@ class Testsuite:
         parser = build_parser(self._program, defaults=self._defaults)
         self.main = Main(parser)
         project = self.config.project if self.config else None
+        if self.config and project and project.plugins and self.config.root not in sys.path:
+            sys.path.insert(0, self.config.root)  # plugins of the project itself
         self._plugins = plugin_manager(
             project.plugins if project else (),
             self.plugins,
@@ -349,6 +351,7 @@ class Testsuite:
             self.broken_tests,
             env=self.env,
             root=self.root_dir,
+            default_driver=self.effective_drivers.get(self.effective_default_driver or ""),
             adjust=adjust,
         )
 
