@@ -69,6 +69,7 @@ def plan(
     env: Any,
     root: str,
     default_driver: type[Any] | None = None,
+    prepare: Callable[[Any], None] = lambda _driver: None,
     adjust: Callable[[DAG], None] = lambda _dag: None,
 ) -> Plan:
     """Make the drivers of *tests* and the graph of their fragments.
@@ -79,6 +80,7 @@ def plan(
         env: what each driver is made with, besides what its test says about itself.
         root: directory that paths are shown relative to.
         default_driver: the class for tests that name none.
+        prepare: called with each driver once it is made.
         adjust: may add edges between tests to the graph, as e3's `adjust_dag_dependencies`.
     """
     dag = DAG()
@@ -93,6 +95,7 @@ def plan(
             test.driver_cls = default_driver
         try:
             driver = _driver(test, env)
+            prepare(driver)
         except UsageError as error:  # what the test says about itself is wrong
             broken_test = BrokenTest(test.test_name, test.test_dir, str(error), reason.CONFIG)
             result.broken.append(broken_test)
