@@ -11,7 +11,9 @@ import contextlib
 import os
 import signal
 import socket
+import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import NoReturn
 
 from testloom.processes import own_fds
 from testloom.processes.loop import EventLoop
@@ -55,6 +57,25 @@ def told_to(
         for end in (reader, writer):
             own_fds.discard(end.fileno())
             end.close()
+
+
+@contextlib.contextmanager
+def interrupting(loop: EventLoop) -> Iterator[None]:
+    """While the block runs, let Ctrl-C raise `KeyboardInterrupt` from *loop* and nowhere else.
+
+    So it never strikes between the start of a process and the moment somebody knows of it.  Who
+    handles SIGINT otherwise, or runs in another thread, sees no difference.
+    """
+    is_default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if not is_default or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    with told_to(loop, _interrupt, (signal.SIGINT,)):
+        yield
+
+
+def _interrupt(_signum: int) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def _noted(_signum: int, _frame: object) -> None:

@@ -23,6 +23,7 @@ from testloom.model.errors import (
     nearest,
 )
 from testloom.processes.loop import EventLoop, Timer
+from testloom.processes.signals import interrupting
 from testloom.scheduling.ready import ReadyQueue
 from testloom.scheduling.slots import Slots
 from testloom.scheduling.worker import Worker
@@ -128,12 +129,14 @@ class MultiprocessScheduler:
         If *job_factory* or *collect_result* raises, what runs is killed and waited for first.
         """
         try:
-            while self.step():
-                pass
-        except BaseException:
-            self.stop(Phase.KILLING)
-            self._see_them_end()
-            raise
+            with interrupting(self.loop):
+                try:
+                    while self.step():
+                        pass
+                except BaseException:
+                    self.stop(Phase.KILLING)
+                    self._see_them_end()
+                    raise
         finally:
             if self._own_loop:
                 self.loop.close()
@@ -246,7 +249,10 @@ class MultiprocessScheduler:
         """Wait for the workers that were killed, without collecting them."""
         self.collect_result = lambda _worker: None
         while any(worker is not None for worker in self.workers):
-            self.loop.run_once()
+            try:
+                self.loop.run_once()
+            except Exception:
+                logger.exception("while workers were ended because of another exception")
 
     def _poll_later(self) -> None:
         if self._poll_timer is None:

@@ -95,7 +95,8 @@ class Worker:
         def see_it_off() -> None:
             try:
                 self.poll(None)
-            finally:  # whatever a foreign `poll` does, the slot must not stay taken
+            finally:  # whatever a foreign `poll` does
+                inner.poll()
                 ended()
 
         def leader_ended() -> None:

@@ -1,0 +1,3 @@
+struct counts { long lines, words, bytes; };
+
+void count(struct counts *counts, int byte);

@@ -1,0 +1,6 @@
+"""Exits with a status of its own."""
+
+import sys
+
+print("leaving")
+sys.exit(17)

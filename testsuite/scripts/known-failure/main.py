@@ -1,0 +1,3 @@
+"""Rounds."""
+
+print([round(x + 0.5) for x in range(4)])

@@ -1,0 +1,5 @@
+"""Writes line ends of both kinds."""
+
+import sys
+
+sys.stdout.write("one\r\ntwo\n")

@@ -1,0 +1,4 @@
+"""Counts."""
+
+for number in range(20_000):
+    print(number)

@@ -1,0 +1,5 @@
+"""Writes every byte once."""
+
+import sys
+
+sys.stdout.buffer.write(bytes(range(256)))

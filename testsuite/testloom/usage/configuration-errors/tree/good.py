@@ -1,0 +1,7 @@
+"""A suite."""
+
+import testloom
+
+
+class Suite(testloom.Testsuite):
+    """Does nothing special."""
