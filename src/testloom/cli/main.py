@@ -30,6 +30,7 @@ _COMMANDS: Final = {
     "list": "testloom.cli.run:list_tests",
     "report": "testloom.cli.report:report",
     "help": "testloom.cli.topics:show_topic",
+    "e3": "testloom.cli.e3:run",
 }
 
 
@@ -74,6 +75,8 @@ def _flushed(args: Sequence[str]) -> int:
 def _run(args: Sequence[str]) -> int:
     if args and args[0] in _COMMANDS:
         return _command(args[0])(args[1:])
+    if args and args[0].startswith("e3-"):
+        return _command("e3")([args[0].removeprefix("e3-"), *args[1:]])
     if args[:1] == ["--version"]:
         sys.stdout.write(f"testloom {__version__}\n")
         return 0

@@ -9,11 +9,12 @@ from typing import Final
 from testloom.model.errors import UsageError, nearest
 from testloom.suite.options import build_parser
 
-COMMANDS: Final = """
+COMMANDS: Final = """\
 Commands
   testloom [run] [PATH...]         run tests
   testloom list [--json] [PATH...] show what would run
   testloom report FORMAT[=PATH]... write reports of the last run
+  testloom e3 SCRIPT [ARG...]      run a suite written for e3-testsuite, unchanged
   testloom help TOPIC              config, environment, exit-codes, selection, statuses
 """
 

@@ -1,0 +1,540 @@
+"""``e3.testsuite.Testsuite``: a suite of e3-testsuite, run by testloom.
+
+The class keeps e3-testsuite's order of things: options, result directories, temporary directory,
+notifier, `set_up`, tests, run, index, summary, reports, `tear_down`, exit status.  What happens
+in between (planning, workers, journal) is testloom's own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import logging
+import os
+import re
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from types import FrameType
+from typing import IO, Any, NoReturn
+
+import e3.log
+from e3.os.process import quote_arg
+
+from testloom import discovery
+from testloom.compat.e3_modules import display, gaia, xunit
+from testloom.compat.e3_modules.collecting import E3Collector
+from testloom.compat.e3_modules.events import EventNotifier, InvalidNotifyCommand
+from testloom.compat.e3_modules.finders import YAMLTestFinder
+from testloom.compat.e3_modules.helpers import deprecated
+from testloom.compat.e3_modules.index import ReportIndex
+from testloom.compat.e3_modules.listening import E3Listener
+from testloom.compat.e3_modules.places import result_dir
+from testloom.compat.e3_modules.results import TestStatus, status_color
+from testloom.compat.e3_modules.running_status import RunningStatus
+from testloom.compat.e3_modules.utils import ColorConfig, dump_environ, isatty
+from testloom.compat.e3_modules.xunit_attachments import AttachmentsSettings, attachments_of
+from testloom.discovery import ParsedTest, Selection, TestFinder
+from testloom.discovery.yaml_tests import MISSING_DRIVER
+from testloom.journal.rundir import RunDir
+from testloom.model import reason
+from testloom.model.errors import UsageError
+from testloom.model.test import BrokenTest
+from testloom.processes import signals
+from testloom.processes.files import write_whole
+from testloom.suite import suite as native
+from testloom.suite import values
+from testloom.suite.options import CommandLine, build_parser, read_command_line
+from testloom.suite.places import working_place
+from testloom.suite.planning import NO_FRAGMENT, Plan, plan
+from testloom.suite.plugins import PluginListener, plugin_manager
+from testloom.suite.reporting import Reporting
+from testloom.suite.run import Listeners, RunOutcome, execute
+from testloom.suite.stopping import Limits
+
+logger = logging.getLogger("testsuite")
+
+_MANY_JOBS = 16
+"""More jobs than this, and e3-testsuite runs fragments in processes if the suite supports it."""
+
+
+class TestsuiteCore(native.Testsuite):
+    """A suite of tests: what e3-testsuite calls by this name, without defaults to override."""
+
+    __test__ = False
+
+    def __init__(
+        self, root_dir: str | None = None, testsuite_name: str = "Untitled testsuite"
+    ) -> None:
+        super().__init__(root_dir, testsuite_name)
+        self.old_output_dir: str | None = None
+        self.use_multiprocessing = False
+        self.test_list: list[ParsedTest] = []
+        self.report_index = ReportIndex("")
+        self.return_values: dict[str, Any] = {}
+        self.result_tracebacks: dict[str, list[str]] = {}
+        self.colors = ColorConfig(colors_enabled=False)
+        self.Fore, self.Style = self.colors.Fore, self.colors.Style
+        self.running_status: RunningStatus
+        self.event_notifier: EventNotifier
+        self._drivers_envs: dict[str, dict[str, Any]] = {}
+
+    # -- what suites override -------------------------------------------------------------------
+
+    auto_generate_text_report: bool = False
+    """Whether to write the file ``report`` unless told not to."""
+    multiprocessing_supported: bool = False
+    """Whether drivers can be made anew in a fresh interpreter."""
+
+    @property
+    def test_finders(self) -> list[TestFinder]:
+        return [YAMLTestFinder()]
+
+    def test_name(self, test_dir: str) -> str:
+        return discovery.e3_name(self.test_dir, test_dir)
+
+    def compute_use_multiprocessing(self) -> bool:
+        """Tell whether e3-testsuite would run fragments in processes of their own."""
+        if self.main.args.force_multiprocessing:
+            return True
+        return bool(self.multiprocessing_supported) and self.main.args.jobs > _MANY_JOBS
+
+    def write_comment_file(self, comment_file: IO[str]) -> None:
+        """Write what people should know of the run to the file ``comment``."""
+        arguments = " ".join(quote_arg(arg) for arg in sys.argv)
+        comment_file.write(f"Testsuite options:\n  {arguments}\n")
+
+    def dump_testsuite_result(self) -> None:
+        """Show how many results there are of each status, and write the file ``comment``."""
+        counts = display.sorted_counters(
+            self.report_index.status_counters, lambda status: status.value
+        )
+        lines = [
+            f"  {status_color(status, self.colors)}{status.name:<12}"
+            f"{self.colors.Style.RESET_ALL} {count}"
+            for status, count in counts
+        ]
+        logger.info("%s", "\n".join(["Summary:", *(lines or ["  <no test result>"])]))
+        path = os.path.join(self.output_dir, "comment")
+        with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
+            self.write_comment_file(file)
+
+    def get_test_list(self, sublist: list[str]) -> list[ParsedTest]:
+        """Return the tests that *sublist* (directories, or regular expressions) selects."""
+        _log_bad_patterns(sublist)
+        options = self.options
+        selection = Selection.parse(
+            sublist,
+            test_dir=self.test_dir,
+            keyword=options.keyword,
+            exclude=options.exclude,
+            regexps_only=True,
+        )
+        found = discovery.discover(
+            self,
+            roots=[self.test_dir],
+            finders=self.test_finders,
+            selection=selection,
+            skip=[self.output_dir],
+        )
+        for broken in found.broken:
+            self.broken_tests.append(_as_in_e3(broken))
+        for warning in found.warnings:
+            logger.debug("%s", warning)
+        return found.tests
+
+    def tear_down(self) -> None:
+        """Clean up after the run. What was worked in is removed afterwards, if it is to be."""
+
+    # -- what only old suites use ---------------------------------------------------------------
+
+    @property
+    @deprecated(stacklevel=2)
+    def test_counter(self) -> int:
+        """How many results there are."""
+        return len(self.report_index.entries)
+
+    @property
+    @deprecated(stacklevel=2)
+    def test_status_counters(self) -> dict[TestStatus, int]:
+        """How many results there are of each status."""
+        return self.report_index.status_counters
+
+    @property
+    @deprecated(stacklevel=2)
+    def results(self) -> dict[str, TestStatus]:
+        """The status of each result."""
+        return {name: entry.status for name, entry in self.report_index.entries.items()}
+
+    # -- the way through a run ------------------------------------------------------------------
+
+    def testsuite_main(self, args: list[str] | None = None) -> int:
+        """Run the suite with the command line *args* (``sys.argv[1:]`` if None).
+
+        Returns:
+            The exit status: 0, or ``--failure-exit-code`` if there was a FAIL or an ERROR, 1 if
+            the run could not begin, 3 if its results could not be kept.
+        """
+        with _sigterm_exits():
+            try:
+                signum, code = self._main(args)
+            except UsageError as error:
+                logger.critical("%s", error)
+                return 1
+            except InvalidNotifyCommand as error:
+                logger.error("%s", error, exc_info=error.__cause__)  # noqa: TRY400 - the cause only
+                return 1
+        if signum == signal.SIGTERM:
+            _terminated(signum, None)
+        if signum:
+            with contextlib.suppress(OSError):
+                sys.stdout.flush()
+            signals.die_by(signum)
+        return code
+
+    def _main(self, args: list[str] | None) -> tuple[int, int]:
+        line = self._parse(args)
+        self._prepare(line)
+        previous = self._passed_before() if line.namespace.skip_passed else frozenset()
+        keep = [self.root_dir, self.test_dir, os.getcwd()]
+        with (
+            result_dir(line.namespace, keep=keep) as run_dir,
+            working_place(line.options, is_listing=False) as places,
+        ):
+            self._enter_results(run_dir)
+            self._enter(places)
+            self._enter_exchange()
+            notify = line.namespace.notify_events
+            self.event_notifier = EventNotifier(self, notify)
+            attachments = _attachments(line.namespace)
+            try:
+                self.set_up()
+                self._add_drivers()
+                with native.making_much():
+                    self.test_list = self._tests(line, previous)
+                if line.namespace.list_json is not None:
+                    return 0, self._list_as_json(line.namespace.list_json)
+                if self._is_listing:
+                    return 0, self._list(self.test_list)
+                outcome = self._run_tests(line, run_dir, attachments)
+            finally:
+                self.tear_down()
+            if line.namespace.generate_text_report:
+                self._write_text_report()
+        return outcome.signum, self._code(outcome)
+
+    # -- steps ----------------------------------------------------------------------------------
+
+    def _parse(self, args: list[str] | None) -> CommandLine:
+        program = os.path.basename(sys.argv[0]).removesuffix(".py") if sys.argv else "testsuite"
+        defaults = {
+            **self._defaults,
+            "generate_text_report": self.auto_generate_text_report,
+            "output_dir": os.path.join(".", "out"),
+        }
+        parser = build_parser(program, defaults=defaults, e3=True, error_exit_code=2)
+        for action in parser.own:
+            if action.dest == "jobs":
+                action.type = _jobs_count
+        self.main = native.Main(parser)
+        self.add_options(parser)
+        self._plugins = plugin_manager((), self.plugins)
+        line = read_command_line(parser, args)
+        namespace = line.namespace
+        if namespace.temp_dir is None:
+            namespace.temp_dir = self.env.tmp_dir
+        namespace.random_temp_subdir = line.options.random_temp_subdir
+        e3.log.activate_with_args(namespace, logging.INFO)
+        if namespace.disable_cleanup:
+            logger.warning("--disable-cleanup is deprecated: use --cleanup-mode=none instead")
+        self.main.args = namespace
+        self.options = line.options
+        return line
+
+    def _prepare(self, line: CommandLine) -> None:
+        """Fill the environment that drivers see."""
+        args, env = line.namespace, self.env
+        on_terminal = isatty(sys.stdout) and isatty(sys.stderr) and not args.log_file
+        self.colors = ColorConfig(on_terminal and not args.nocolor)
+        self.Fore, self.Style = self.colors.Fore, self.colors.Style
+        args.show_error_output = args.show_error_output or on_terminal
+        native.set_platforms(env, line.options)
+        env.enable_colors = on_terminal and not args.nocolor
+        env.root_dir, env.test_dir = self.root_dir, self.test_dir
+        env.options = env.main_options = args
+        if line.options.update_baselines:
+            env.rewrite_baselines = True
+        env.modules_search_path = [os.path.dirname(os.path.abspath(sys.argv[0])), *sys.path]
+        self.broken_tests, self.notes = [], []
+
+    def _passed_before(self) -> frozenset[str]:
+        """Return the names of the results of the last run that are no reason to run again."""
+        passed = (TestStatus.PASS, TestStatus.XFAIL, TestStatus.XPASS)
+        args = self.main.args
+        directory = os.path.abspath(args.output_dir)
+        if not args.old_output_dir:
+            directory = os.path.join(directory, "new")
+        try:
+            index = ReportIndex.read(directory)
+        except (OSError, ValueError, LookupError, AssertionError) as error:
+            logger.warning("Could not load the previous testsuite report: %s", error)
+            return frozenset()
+        return frozenset(name for name, it in index.entries.items() if it.status in passed)
+
+    def _enter_results(self, run_dir: RunDir) -> None:
+        self.output_dir = self.env.output_dir = run_dir.path
+        self.old_output_dir = run_dir.previous
+        self.report_index = ReportIndex(run_dir.path)
+        args = self.main.args
+        self.running_status = RunningStatus(
+            os.path.join(run_dir.path, "status"),
+            args.status_update_interval,
+            args.max_consecutive_failures,
+        )
+        if args.dump_environ:
+            dump_environ(os.path.join(run_dir.path, "environ.sh"), self.env)
+
+    def _enter_exchange(self) -> None:
+        """Make the directory in which the parts of e3-testsuite meet; suites look there, too."""
+        self.exchange_dir = os.path.join(self.working_dir, "exchange")
+        self.env_filename = os.path.join(self.exchange_dir, "_env.bin")
+        self.env.exchange_dir, self.env.env_filename = self.exchange_dir, self.env_filename
+
+    def _add_drivers(self) -> None:
+        self.effective_drivers: Mapping[str, type[Any]] = self.test_driver_map
+        self.effective_default_driver = self.default_driver
+
+    def _tests(self, line: CommandLine, previous: frozenset[str]) -> list[ParsedTest]:
+        """Return the tests to run; those that cannot be run are in `broken_tests`."""
+        found = self.get_test_list(list(line.namespace.sublist))
+        tests = self._checked(found)
+        driverless = sum(broken.message == MISSING_DRIVER for broken in self.broken_tests)
+        if previous:
+            tests = [test for test in tests if test.test_name not in previous]
+        count = len(tests) + driverless
+        logger.info("Found %d tests", count)
+        if not tests and not self.broken_tests:
+            logger.warning("no test is selected: this run says nothing")
+        return tests
+
+    def _checked(self, tests: Sequence[ParsedTest]) -> list[ParsedTest]:
+        """Return those of *tests* that have a driver and a name of their own."""
+        seen: dict[str, int] = {}
+        checked = []
+        for test in tests:
+            name = test.test_name
+            if test.driver_cls is None and self.default_driver is not None:
+                test.driver_cls = self.test_driver_map.get(self.default_driver)
+            number = seen.get(name, 0)
+            seen[name] = number + 1
+            if number:
+                message = f"duplicate test name: {name}"
+                broken = BrokenTest(
+                    f"{name}__except{number}", test.test_dir, message, reason.DUPLICATE_TEST
+                )
+                self.broken_tests.append(broken)
+            elif test.driver_cls is None:
+                self.broken_tests.append(
+                    BrokenTest(name, test.test_dir, MISSING_DRIVER, reason.CONFIG)
+                )
+            else:
+                checked.append(test)
+        return checked
+
+    def _list_as_json(self, path: str) -> int:
+        rows = [
+            {"test_name": t.test_name, "test_dir": t.test_dir, "test_matcher": t.test_matcher}
+            for t in self.test_list
+        ]
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(rows, file)
+        return 0
+
+    def _run_tests(
+        self, line: CommandLine, run_dir: RunDir, attachments: AttachmentsSettings | None
+    ) -> RunOutcome:
+        options = line.options
+        with native.making_much():
+            the_plan = self._plan(self.test_list)
+        self.use_multiprocessing = self.env.use_multiprocessing = self.compute_use_multiprocessing()
+        if line.namespace.force_multiprocessing:
+            options = dataclasses.replace(options, start_method="spawn")
+        self._store_env()
+        self._write_dot(the_plan)
+        info = self._info(run_dir, options, the_plan)
+        self.running_status.set_total(len(the_plan.owners))
+        listeners = Listeners(
+            [self._listener(the_plan), PluginListener(self._plugins, logger.warning)]
+        )
+        settings = native.worker_settings(options, info)
+        if line.namespace.timeout is None:
+            settings = dataclasses.replace(settings, timeout_s=None)
+        reporting = Reporting.of(dataclasses.replace(options, xunit_output=None), run_dir.path, {})
+        with native.journal_of(run_dir, info, the_plan) as journal:
+            outcome = execute(
+                the_plan,
+                info=info,
+                env=self.env,
+                settings=settings,
+                limits=Limits(
+                    max_failures=options.max_failures,
+                    max_consecutive_failures=options.max_consecutive_failures,
+                ),
+                journal=journal,
+                listeners=listeners,
+                collector=E3Collector,
+            )
+            summary = self._summary(info, outcome, journal)
+            for problem in reporting.write(summary):
+                logger.error("%s", problem)
+                outcome.broken_down = outcome.broken_down or problem
+            journal.run_ended(
+                duration_s=outcome.duration_s,
+                stopped=outcome.stopped,
+                exit_code=self._code(outcome),
+            )
+            self.report_index.duration = outcome.duration_s
+            if the_plan.owners:
+                self.running_status.dump()
+            self._finish(attachments)  # results are read from the journal, which takes less time
+        self.report_index.loader = None
+        return outcome
+
+    def _plan(self, tests: list[ParsedTest]) -> Plan:
+        the_plan = plan(
+            tests, self.broken_tests, env=self.env, root=self.root_dir, adjust=self._adjust
+        )
+        # A driver may have nothing to run: such a test leaves no trace.
+        the_plan.broken[:] = [broken for broken in the_plan.broken if broken.message != NO_FRAGMENT]
+        return the_plan
+
+    def _adjust(self, dag: Any) -> None:
+        """Give the drivers what suites expect of them, then let the suite add its edges."""
+        drivers = {id(data.driver): data.driver for data in dag.vertex_data.values()}
+        for driver in drivers.values():
+            driver.Fore, driver.Style = self.Fore, self.Style
+            self._drivers_envs[driver.test_name] = driver.test_env
+            self.event_notifier.notify_test_queue(driver.test_name)
+        self.adjust_dag_dependencies(dag)
+
+    def _listener(self, the_plan: Plan) -> E3Listener:
+        args = self.main.args
+        return E3Listener(
+            index=self.report_index,
+            status=self.running_status,
+            notifier=self.event_notifier,
+            tests=the_plan.tests,
+            envs=self._drivers_envs,
+            colors=self.colors,
+            show_error_output=args.show_error_output,
+            show_time_info=args.show_time_info,
+        )
+
+    def _store_env(self) -> None:
+        """Write the environment where programs of the suite may look for it."""
+        with contextlib.suppress(Exception):  # what cannot be pickled is not for them
+            os.makedirs(self.exchange_dir, exist_ok=True)
+            self.env.store(self.env_filename)
+
+    def _write_dot(self, the_plan: Plan) -> None:
+        lines = ["digraph G {", 'rankdir="LR";']
+        lines += [f'"{uid}"' for uid in the_plan.owners]
+        lines += [
+            f'"{uid}" -> "{before}"'
+            for uid, befores in the_plan.graph.vertex_predecessors_items()
+            for before in sorted(befores)
+        ]
+        write_whole(os.path.join(self.output_dir, "tests.dot"), "\n".join([*lines, "}"]))
+
+    def _finish(self, attachments: AttachmentsSettings | None) -> None:
+        """Write the index, then what is made of it."""
+        args, index = self.main.args, self.report_index
+        index.write()
+        self.dump_testsuite_result()
+        if args.xunit_output:
+            xunit.dump_xunit_report(self.testsuite_name, index, args.xunit_output, attachments)
+        if args.gaia_output:
+            gaia.dump_gaia_report(index, self.output_dir, getattr(self.env, "discs", None))
+
+    def _write_text_report(self) -> None:
+        old = None
+        if self.old_output_dir is not None:
+            with contextlib.suppress(OSError, ValueError, LookupError, AssertionError):
+                old = ReportIndex.read(self.old_output_dir)
+        path = os.path.join(self.output_dir, "report")
+        with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
+            display.generate_report(
+                output_file=file,
+                new_index=self.report_index,
+                old_index=old,
+                colors=ColorConfig(colors_enabled=False),
+                show_all_logs=False,
+                show_xfail_logs=True,
+                show_error_output=True,
+                show_time_info=True,
+            )
+
+    def _code(self, outcome: RunOutcome) -> int:
+        if outcome.broken_down:
+            return native.EXIT_INCOMPLETE
+        return self.main.args.failure_exit_code if self.report_index.has_failures else 0
+
+
+class Testsuite(TestsuiteCore):
+    """A suite of tests. Subclass it to say where they are and how they are run."""
+
+    __test__ = False
+
+
+def _jobs_count(text: str) -> int:
+    """Return a number of slots; less than one stands for one per core, as it did for threads."""
+    try:
+        number = int(text)
+    except ValueError:
+        return values.jobs_count(text)
+    return values.cores() if number <= 0 else values.jobs_count(text)
+
+
+def _as_in_e3(broken: BrokenTest) -> BrokenTest:
+    """Return *broken* with e3-testsuite's message; the details go to the log."""
+    message = discovery.e3_message(broken)
+    if message == broken.message:
+        return broken
+    log = f"{broken.message}\n{broken.log}"
+    return dataclasses.replace(broken, message=message, log=log)
+
+
+def _log_bad_patterns(sublist: Sequence[str]) -> None:
+    for pattern in sublist:
+        if not os.path.isdir(pattern):
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                logger.debug("Test pattern is not a valid regexp, try to match it as-is: %s", error)
+
+
+def _attachments(args: Any) -> AttachmentsSettings | None:
+    try:
+        return attachments_of(args)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def _terminated(_signum: int, _frame: FrameType | None) -> NoReturn:
+    logging.critical("SIGTERM received")  # noqa: LOG015 - where e3 says it
+    raise SystemExit("SIGTERM received")
+
+
+@contextlib.contextmanager
+def _sigterm_exits() -> Iterator[None]:
+    """While the block runs, SIGTERM raises SystemExit; the run itself takes it as an event."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _terminated)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)

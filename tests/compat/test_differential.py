@@ -1,0 +1,122 @@
+"""The same suites, run by e3-testsuite 27.3 and by testloom: the same verdicts, names, messages.
+
+Runs where e3-testsuite is installed, or where E3_TESTSUITE_PYTHON names an interpreter that has it.
+What differs on purpose is said in `_masked`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from _pytest.mark.structures import MarkDecorator
+
+
+def _python() -> str | None:
+    python = os.environ.get("E3_TESTSUITE_PYTHON", sys.executable)
+    code = "import importlib.metadata as m; print(m.version('e3-testsuite'))"
+    ended = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
+    return python if ended.stdout.strip() == "27.3" else None
+
+
+PYTHON = _python()
+needs_e3: MarkDecorator = pytest.mark.skipif(PYTHON is None, reason="e3-testsuite 27.3 is not here")
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
+    """Run the zoo with each; return what came of it."""
+    conftest = sys.modules[_conftest()]
+    assert PYTHON is not None
+    root = tmp_path_factory.mktemp("both")
+    conftest.write_zoo(root)
+    args = ("-j2", "--xunit-output=x.xml", "--generate-text-report")
+    conftest.run_python(root, "testsuite.py", *args, python=PYTHON)
+    theirs = _moved(root, "theirs")
+    conftest.run_door(root, *args)
+    ours = _moved(root, "ours")
+    return conftest.Ran(theirs, 0, "", ""), conftest.Ran(ours, 0, "", "")
+
+
+def _moved(root: Path, name: str) -> Path:
+    """Move what a run has left out of the way of the next one."""
+    target = root.parent / f"{root.name}-{name}"
+    target.mkdir()
+    for left in ("out", "x.xml"):
+        shutil.move(root / left, target / left)
+    return target
+
+
+def _conftest() -> str:
+    return next(
+        name
+        for name, module in sys.modules.items()
+        if (getattr(module, "__file__", None) or "").endswith("tests/compat/conftest.py")
+    )
+
+
+def _masked(rows: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    masked = {}
+    for name, row in rows.items():
+        kept = {key: value for key, value in row.items() if key not in ("time", "filename")}
+        if name == "timeout":
+            kept["failure_reasons"] = []  # they do not mark time-outs
+        masked[name] = kept
+    return masked
+
+
+@needs_e3
+@pytest.mark.slow
+def test_index_and_verdicts_are_the_same(both: tuple[Any, Any]) -> None:
+    theirs, ours = both
+
+    assert _masked(ours.rows) == _masked(theirs.rows)
+
+
+@needs_e3
+@pytest.mark.slow
+def test_xunit_reports_are_the_same(both: tuple[Any, Any]) -> None:
+    """But for times, temporary directories, and tracebacks through the runner itself."""
+    theirs, ours = (_xml(ran.root / "x.xml") for ran in both)
+
+    assert ours == theirs
+
+
+@needs_e3
+@pytest.mark.slow
+def test_their_reader_and_ours_show_the_same_of_both(both: tuple[Any, Any]) -> None:
+    assert PYTHON is not None
+    theirs = str(Path(PYTHON).parent / "e3-testsuite-report")
+    for ran in both:
+        shown = [
+            subprocess.run(
+                [
+                    *command,
+                    "-a",
+                    "--show-time-info",
+                    "--old-result-dir",
+                    str(ran.new),
+                    str(ran.new),
+                ],
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+            for command in ([theirs], [sys.executable, "-m", "testloom", "e3-report"])
+        ]
+        assert shown[0] == shown[1]
+
+
+def _xml(path: Path) -> str:
+    text = path.read_text(encoding="utf-8")
+    text = re.sub(r'time="[\d.]+"', 'time="T"', text)
+    text = re.sub(r"/tmp/(testloom-|tmp)\w+", "WD", text)
+    # What cannot be read: a traceback there, the place and the reason here.
+    text = re.sub(r"(<error [^>]*?)( />|>[^<]*</error>)", r"\1/>", text)
+    return text.replace("<testcase", "\n<testcase")
