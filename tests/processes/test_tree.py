@@ -93,9 +93,7 @@ def test_waiting_for_the_living_takes_no_longer_than_it_may() -> None:
 def test_all_below_a_process_is_killed_and_the_process_is_not(
     started: Callable[..., tuple[subprocess.Popen[str], list[int]]],
 ) -> None:
-    child, named = started(
-        'sleep 99 & setsid sleep 99 & echo $!; kill -STOP $$'
-    )
+    child, named = started("sleep 99 & setsid sleep 99 & echo $!; kill -STOP $$")
     left = tree.kill_below(child.pid)
 
     assert (left, [tree.is_zombie(pid) for pid in named], child.poll()) == ([], [True], None)

@@ -1,6 +1,8 @@
 """What an ending means for the results of a test."""
 
 import types
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -14,8 +16,10 @@ from testloom.model.outcome import (
     WorkerDied,
     WorkerLost,
 )
+from testloom.model.result import ResultRecord
 from testloom.model.result import TestResult as Result
 from testloom.model.status import TestStatus as Status
+from testloom.model.summary import ResultEntry
 from testloom.model.test import BrokenTest
 from testloom.scheduling.graph import Graph
 from testloom.suite.collect import Collector
@@ -25,22 +29,30 @@ from testloom.suite.planning import Plan, PlannedTest
 class Run:
     """A collector with its plan, and what it kept."""
 
-    def __init__(self, **fragments):
-        self.tests = {}
-        owners = {}
+    def __init__(self, **fragments: list[str]) -> None:
+        self.tests: dict[str, PlannedTest] = {}
+        owners: dict[str, PlannedTest] = {}
         for name, steps in fragments.items():
             test = PlannedTest(name, "Driver", f"{name}/test.yaml", 1, (), left=len(steps))
             self.tests[name] = test
             owners.update({f"{name}.{step}": test for step in steps})
         self.plan = Plan(Graph(), self.tests, owners, [], {})
-        self.records = {}
+        self.records: dict[str, ResultRecord] = {}
         self.collector = Collector(self.plan, self._keep, started_at=10.0)
 
-    def _keep(self, entry, data):
+    def _keep(self, entry: ResultEntry, data: bytes) -> ResultEntry:
         self.records[entry.name] = records.decode(data)
         return entry
 
-    def ends(self, uid, end=None, *, pushed=(), output=b"", wall_s=1.0):
+    def ends(
+        self,
+        uid: str,
+        end: Any = None,
+        *,
+        pushed: Sequence[tuple[str, Status, str | None]] = (),
+        output: bytes = b"",
+        wall_s: float = 1.0,
+    ) -> PlannedTest:
         results = []
         for name, status, msg in pushed:
             result = Result(name, status=status)
@@ -59,11 +71,11 @@ class Run:
         return self.collector.collect(worker)
 
     @property
-    def rows(self):
+    def rows(self) -> list[tuple[str, str, str, str]]:
         return [(e.name, e.status.name, e.reason, e.message) for e in self.collector.entries]
 
 
-def test_a_pushed_result_is_kept_as_it_is():
+def test_a_pushed_result_is_kept_as_it_is() -> None:
     run = Run(t=["run"])
     run.ends("t.run", pushed=[("t", Status.PASS, None)])
     (entry,) = run.collector.entries
@@ -73,14 +85,14 @@ def test_a_pushed_result_is_kept_as_it_is():
     assert (entry.test, entry.driver, entry.source) == ("t", "Driver", "t/test.yaml")
 
 
-def test_results_of_one_fragment_keep_their_order():
+def test_results_of_one_fragment_keep_their_order() -> None:
     run = Run(t=["run"])
     run.ends("t.run", pushed=[(f"t.{n}", Status.PASS, None) for n in (1, 2, 3)])
 
     assert [row[0] for row in run.rows] == ["t.1", "t.2", "t.3"]
 
 
-def test_the_time_of_a_test_is_that_of_its_fragments_so_far():
+def test_the_time_of_a_test_is_that_of_its_fragments_so_far() -> None:
     run = Run(t=["set_up", "run"])
     run.ends("t.set_up", wall_s=2.0)
     run.ends("t.run", pushed=[("t", Status.PASS, None)], wall_s=0.5)
@@ -88,7 +100,7 @@ def test_the_time_of_a_test_is_that_of_its_fragments_so_far():
     assert [e.time_s for e in run.collector.entries] == [2.5]
 
 
-def test_a_test_that_pushes_nothing_is_an_error():
+def test_a_test_that_pushes_nothing_is_an_error() -> None:
     run = Run(t=["set_up", "run"])
     run.ends("t.set_up")
     assert run.rows == []
@@ -132,7 +144,9 @@ def test_a_test_that_pushes_nothing_is_an_error():
         (WorkerLost("gone"), "ERROR", "infra:worker-lost", "gone"),
     ],
 )
-def test_every_bad_end_has_its_status_and_reason(end, status, why, message):
+def test_every_bad_end_has_its_status_and_reason(
+    end: Any, status: str, why: str, message: str
+) -> None:
     run = Run(t=["run"])
     run.ends("t.run", end, output=b"last words")
 
@@ -140,7 +154,7 @@ def test_every_bad_end_has_its_status_and_reason(end, status, why, message):
     assert "last words" in run.records["t"].log
 
 
-def test_a_pass_does_not_survive_the_death_of_its_worker():
+def test_a_pass_does_not_survive_the_death_of_its_worker() -> None:
     run = Run(t=["run"])
     run.ends("t.run", WorkerDied(Killed(9)), pushed=[("t", Status.PASS, None)])
 
@@ -148,7 +162,7 @@ def test_a_pass_does_not_survive_the_death_of_its_worker():
     assert run.records["t"].log == "It had pushed PASS before.\n"
 
 
-def test_a_failure_and_sub_results_survive_the_death_of_their_worker():
+def test_a_failure_and_sub_results_survive_the_death_of_their_worker() -> None:
     run = Run(t=["run"])
     pushed = [("t.1", Status.PASS, None), ("t", Status.FAIL, "wrong")]
     run.ends("t.run", WorkerDied(Killed(9)), pushed=pushed)
@@ -160,7 +174,7 @@ def test_a_failure_and_sub_results_survive_the_death_of_their_worker():
     ]
 
 
-def test_an_exception_is_an_error_named_after_the_fragment():
+def test_an_exception_is_an_error_named_after_the_fragment() -> None:
     run = Run(t=["run"])
     run.ends("t.run", Returned(raised="Traceback: no\n"), pushed=[("t", Status.PASS, None)])
 
@@ -168,14 +182,14 @@ def test_an_exception_is_an_error_named_after_the_fragment():
     assert run.records["t.run"].log == "Traceback: no\n"
 
 
-def test_a_value_that_cannot_be_sent_is_an_error_beside_the_result():
+def test_a_value_that_cannot_be_sent_is_an_error_beside_the_result() -> None:
     run = Run(t=["run"])
     run.ends("t.run", Returned(unpicklable="function"), pushed=[("t", Status.PASS, None)])
 
     assert [row[:3] for row in run.rows] == [("t", "PASS", ""), ("t.run", "ERROR", "unpicklable")]
 
 
-def test_a_second_result_of_one_name_is_an_error_that_names_both_fragments():
+def test_a_second_result_of_one_name_is_an_error_that_names_both_fragments() -> None:
     run = Run(t=["run"], u=["run"])
     run.ends("t.run", pushed=[("x", Status.PASS, None)])
     run.ends("u.run", pushed=[("x", Status.FAIL, "no"), ("x", Status.PASS, None)])
@@ -189,7 +203,7 @@ def test_a_second_result_of_one_name_is_an_error_that_names_both_fragments():
     assert "fragment u.run: FAIL no" in run.records["x__except1"].log
 
 
-def test_failures_in_a_row_are_counted_until_something_else_comes():
+def test_failures_in_a_row_are_counted_until_something_else_comes() -> None:
     run = Run(a=["run"], b=["run"], c=["run"])
     counts = []
     for name, status in (("a", Status.FAIL), ("b", Status.ERROR), ("c", Status.SKIP)):
@@ -199,7 +213,7 @@ def test_failures_in_a_row_are_counted_until_something_else_comes():
     assert counts == [(1, 1), (2, 2), (2, 0)]
 
 
-def test_what_did_not_run_is_skipped_and_what_was_running_is_told_apart():
+def test_what_did_not_run_is_skipped_and_what_was_running_is_told_apart() -> None:
     run = Run(a=["run"], b=["run"])
     run.tests["a"].started = True
     run.collector.add_not_run("Testsuite aborted")
@@ -210,7 +224,7 @@ def test_what_did_not_run_is_skipped_and_what_was_running_is_told_apart():
     ]
 
 
-def test_a_broken_test_has_its_result():
+def test_a_broken_test_has_its_result() -> None:
     run = Run()
     run.collector.add_broken(BrokenTest("x", "/nowhere", "bad yaml", reason.CONFIG, "more"))
 
@@ -218,7 +232,7 @@ def test_a_broken_test_has_its_result():
     assert run.records["x"].log == "more"
 
 
-def test_bytes_that_are_no_result_become_an_error():
+def test_bytes_that_are_no_result_become_an_error() -> None:
     run = Run(t=["run"])
     worker = types.SimpleNamespace(
         uid="t.run",
@@ -231,7 +245,7 @@ def test_bytes_that_are_no_result_become_an_error():
         started_at=10,
     )
     run.records = {}
-    run.collector._keep = lambda entry, data: entry
+    run.collector._keep = lambda entry, _data: entry
     run.collector.collect(worker)
 
     assert [(e.status, e.reason) for e in run.collector.entries] == [(Status.ERROR, "protocol")]

@@ -13,7 +13,9 @@ CORPUS = pathlib.Path(__file__).parents[3] / "shared/corpora/JSONTestSuite/test_
 @pytest.mark.slow
 @pytest.mark.parametrize("start_method", ["fork", "spawn"])
 @pytest.mark.parametrize("jobs", [2, 16])
-def test_python_accepts_three_files_that_are_not_json(tmp_path, jobs, start_method):
+def test_python_accepts_three_files_that_are_not_json(
+    tmp_path: pathlib.Path, jobs: int, start_method: str
+) -> None:
     if not CORPUS.is_dir():
         pytest.skip("the corpus ../shared/corpora/JSONTestSuite is not there")
     command = [sys.executable, str(SUITE), f"--corpus={CORPUS}", f"-j{jobs}", "n_number_", "y_a"]

@@ -21,6 +21,8 @@ MASKS = (
     # Names of runs and of temporary directories.
     _mask(r"\b20\d{6}-\d{6}-[0-9a-f]{5}\b", "<run>"),
     _mask(r"<work>/tmp/testloom-\w+", "<tmp>"),
+    # Signs of life that a run gives when it takes long.
+    _mask(r"^\[ *\d+%\] \d+/\d+.*\n", ""),
     # A long line of a log is cut, and how long this is depends on where people keep such files.
     _mask(r"\(cwd=[^)\n]*(?:\)|…$)", "(cwd=<tmp>)"),
     # The rule above a result ends with its time, and gets shorter as that gets longer.
@@ -40,6 +42,6 @@ MASKS = (
     _mask(r"\b(pid|process) \d+", r"\1 <number>"),
     _mask(r"\b0x[0-9a-f]{6,}\b", "<address>"),
     _mask(r"^[ │]+[~^]+ *\n", ""),
-    _mask(r'^[ │]*File "[^"]*/testloom/\w+/\w+\.py", line \d+, in \w+\n(?:[ │]* {4}.*\n)?', ""),
+    _mask(r'^[ │]*File "[^"]*/testloom/\w+/\w+\.py", line \d+, in \w+\n(?:[ │]* {4}.*\n)*', ""),
 )
 """Refiners of all output of inner runs."""

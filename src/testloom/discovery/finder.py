@@ -9,7 +9,7 @@ from __future__ import annotations
 import abc
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol, TypeAlias
 
 from testloom.model.errors import ProbingError
@@ -17,7 +17,7 @@ from testloom.model.test import BrokenTest, ParsedTest
 
 __all__ = ["AdaCoreLegacyTestFinder", "Probed", "ProbingError", "Suite", "TestFinder"]
 
-Probed: TypeAlias = "ParsedTest | BrokenTest | list[ParsedTest | BrokenTest] | None"
+Probed: TypeAlias = "ParsedTest | BrokenTest | Sequence[ParsedTest | BrokenTest] | None"
 """What a finder says about a directory."""
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import traceback
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from testloom.discovery.finder import Suite, TestFinder
 from testloom.discovery.names import path_name
@@ -71,7 +71,7 @@ class Prober:
             return [self.broken(path, message, reason.EXCEPTION, _trace())]
         if probed is None:
             return None
-        tests = probed if isinstance(probed, list) else [probed]
+        tests: list[Any] = list(probed) if isinstance(probed, list | tuple) else [probed]
         return [self._checked(test, path, who) for test in tests]
 
     def _checked(

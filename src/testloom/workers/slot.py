@@ -60,7 +60,12 @@ class Slot:
         self.number = number
         self.pid = 0
         self._worker: WarmWorker | None = None
-        self._order: Order | None = None
+        """Whose fragment runs, or is to run, here."""
+        self._order = b""
+        """What the process is told about that; kept in case it dies before it has read it."""
+        self._attempt = 0
+        self._is_last = False
+        """Whether the process is to end after that."""
         self._alive = False
         """Whether there is a process, or one is being started."""
         self._ready = False
@@ -87,18 +92,24 @@ class Slot:
 
     def give(self, worker: WarmWorker, order: Order) -> None:
         """Have *worker*'s fragment run, at once or as soon as a process is there."""
-        self._worker, self._order = worker, order
+        self._worker = worker
+        self._attempt, self._is_last = order.attempt, order.last
+        self._order = frame(messages.RUN, messages.encode(order))
+        self._go()
+
+    def _go(self) -> None:
         if self._hopeless:
             self._loop.call_soon(self._give_up)
         if self._ending:
             return  # `_ended` goes on from here
-        if order.last and self._alive and self._has_run:
+        if self._is_last and self._alive and self._has_run:
             self._retire()  # it asked for a process of its own
             return
         if not self._alive:
             self._start()
         if self._alive:
-            self._send(frame(messages.RUN, messages.encode(order)))
+            self._unsent = memoryview(self._order)
+            self._push()
 
     def terminate(self, worker: WarmWorker) -> None:
         """Ask the process to end if it runs, or is to run, *worker*."""
@@ -114,12 +125,11 @@ class Slot:
         """Settle *worker*, which has no process and is to have none."""
         if self._worker is worker:
             self.close()
-            self._worker = self._order = None
+            self._clear()
             self._pool.lose(worker, self._end_of(worker, None, "it did not get a process"))
 
-    def _send(self, data: bytes) -> None:
-        self._unsent = memoryview(data)
-        self._push()
+    def _clear(self) -> None:
+        self._worker, self._order = None, b""
 
     def _push(self) -> None:
         assert self._sock is not None
@@ -146,6 +156,8 @@ class Slot:
         self._ready = self._has_run = self._untaken = False
         self._why = ""
         self._capture.clear()
+        # First the nursery: a fork of this process would keep the other ends open.
+        nursery = self._pool.nursery
         try:
             ours, theirs, reader, writer = _channel_and_pipe()
         except OSError as error:
@@ -159,7 +171,7 @@ class Slot:
         self._loop.watch(reader, self._read_output)
         self._expect(_START_S, f"it was not ready within {_START_S:g} s")
         try:
-            self._pool.nursery.start(self.number, theirs, writer)
+            nursery.start(self.number, theirs, writer)
         except NurseryGone:
             # Its end is read next; that starts everything anew.
             self._ending = True
@@ -185,7 +197,8 @@ class Slot:
 
     def _give_up(self) -> None:
         """It does not die: it hangs in the kernel, or the nursery does."""
-        worker, self._worker, self._order = self._worker, None, None
+        worker = self._worker
+        self._clear()
         self._ending = self._hopeless = True
         if worker is not None:
             worker.slot_lost = True
@@ -240,15 +253,17 @@ class Slot:
         was_new = not self._ready or (self._untaken and not self._has_run)
         is_innocent = self._ending or self._untaken or was_new
         self.close()
-        worker, order = self._worker, self._order
-        if worker is None or order is None:
+        worker = self._worker
+        if worker is None:
             if not is_told:
                 self._pool.idle_died(self.number, _said(how, note))
             return
         worker.max_rss_bytes = max_rss_bytes
         if worker.timed_out or worker.stopped or not is_innocent:
-            self._worker = self._order = None
+            self._clear()
             worker.output = output
+            if not is_innocent:
+                self._pool.started()
             self._pool.lose(worker, self._end_of(worker, how, note))
             return
         if not is_told and was_new:
@@ -257,7 +272,7 @@ class Slot:
             self._pool.start_failed(self.number, " ".join(filter(None, parts)))
         elif not is_told:
             self._pool.idle_died(self.number, _said(how, note))
-        self.give(worker, order)
+        self._go()
 
     def _end_of(self, worker: WarmWorker, how: Exited | Killed | None, note: str) -> FragmentEnd:
         was_killed = how == Killed(signal.SIGKILL)
@@ -325,7 +340,6 @@ class Slot:
         if kind == messages.READY:
             self._ready = True
             self._calm_down()
-            self._pool.started()
         elif worker is None or worker.timed_out or worker.stopped:
             return  # too late to count
         elif kind == messages.RESULT:
@@ -335,8 +349,7 @@ class Slot:
             self._settle(worker, messages.decode_report(payload))
 
     def _settle(self, worker: WarmWorker, report: Report) -> None:
-        assert self._order is not None
-        if report.attempt != self._order.attempt:
+        if report.attempt != self._attempt:
             return
         if report.on_tray:
             self._clear_tray()
@@ -347,10 +360,11 @@ class Slot:
             worker.output = self._capture.content()
             self._capture.clear()
         self._has_run = True
-        if self._order.last or not report.fit:
+        self._pool.started()
+        if self._is_last or not report.fit:
             self._ending = True
             self._expect(_LEAVE_S, "it did not leave")
-        self._worker = self._order = None
+        self._clear()
         self._pool.settle(worker, report)
 
     def _clear_tray(self) -> None:

@@ -251,7 +251,7 @@ class WarmPool:
         worker.finish(end)
 
     def started(self) -> None:
-        """A process is there and waits for orders."""
+        """A process has taken an order: those before it failed for reasons of their own."""
         self._failed_starts = 0
 
     def start_failed(self, slot: int, why: str) -> None:

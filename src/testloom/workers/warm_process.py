@@ -47,6 +47,7 @@ def serve(
 
 def _prepare() -> None:
     signal.signal(signal.SIGTERM, _terminated)
+    faulthandler.disable()  # main's, whose handlers the fork has reset
     faulthandler.enable(file=2)
     faulthandler.register(STACKS_SIGNAL, file=2, all_threads=True)
     random.seed()

@@ -5,6 +5,7 @@
 
 import os
 import sys
+from typing import Any
 
 from testloom import Testsuite
 from testloom.discovery import ParsedTest, TestFinder
@@ -14,7 +15,9 @@ from testloom.drivers import ClassicTestDriver
 class JsonFinder(TestFinder):
     test_dedicated_directory = False
 
-    def probe(self, testsuite, dirpath, dirnames, filenames):
+    def probe(
+        self, testsuite: Any, dirpath: str, dirnames: list[str], filenames: list[str]
+    ) -> list[ParsedTest]:
         return [
             ParsedTest(
                 name.removesuffix(".json"),
@@ -32,12 +35,12 @@ class JsonDriver(ClassicTestDriver):
     copy_test_directory = False
     default_encoding = "binary"
 
-    def run(self):
+    def run(self) -> None:
         os.makedirs(self.working_dir(), exist_ok=True)
         argv = [sys.executable, "-m", "json.tool", self.test_env["file"]]
         self.accepted = self.shell(argv, catch_error=False).status == 0
 
-    def compute_failures(self):
+    def compute_failures(self) -> list[str]:
         expected = {"y": True, "n": False}.get(self.test_name[0], self.accepted)
         if self.accepted == expected:
             return []
@@ -47,10 +50,10 @@ class JsonDriver(ClassicTestDriver):
 class JsonSuite(Testsuite):
     test_finders = [JsonFinder()]
 
-    def add_options(self, parser):
+    def add_options(self, parser: Any) -> None:
         parser.add_argument("--corpus", default=".")
 
-    def set_up(self):
+    def set_up(self) -> None:
         self.test_dir = os.path.abspath(self.main.args.corpus)
 
 
