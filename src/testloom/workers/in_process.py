@@ -50,7 +50,6 @@ class InProcessWorkers:
         self._post_mortem = post_mortem
         self._values: dict[str, Any] = {}
         self._readers = collections.Counter(itertools.chain.from_iterable(predecessors.values()))
-        self._baseline = Baseline()
 
     def worker(self, uid: str, data: FragmentData, slot: int) -> InProcessWorker:
         """Run fragment *uid*: the job factory of a scheduler."""
@@ -65,6 +64,7 @@ class InProcessWorkers:
             self._readers[other] -= 1
             if not self._readers[other]:
                 del self._values[other]
+        baseline = Baseline()
         report, value = running.call(data, values, worker.slot, worker.results.append, wanted=False)
         if self._post_mortem and isinstance(value, BaseException) and report.raised:
             traceback.print_exception(value)
@@ -73,7 +73,7 @@ class InProcessWorkers:
             self._values[worker.uid] = value
         sys.stdout.flush()
         # The environment, the directory and so on; what it has started may be our own.
-        leaks, _fit = self._baseline.restore(spare=tree.children(os.getpid()))
+        leaks, _fit = baseline.restore(spare=tree.children(os.getpid()))
         worker.wall_s, worker.cpu_s = report.wall_s, report.cpu_s
         worker.end = Returned(raised=report.raised, aborted=report.aborted, leaks=tuple(leaks))
 
