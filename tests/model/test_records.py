@@ -160,7 +160,6 @@ ANYTHING = st.recursive(
 )
 
 
-@pytest.mark.xfail(reason="fields of foreign types are not all checked")
 @settings(suppress_health_check=list(HealthCheck), database=None)
 @given(field=st.sampled_from(sorted(vars(full()).keys() - {"env"})), value=ANYTHING)
 def test_whatever_a_driver_fills_in_there_is_a_record(field: str, value: Any) -> None:

@@ -32,7 +32,7 @@ def encode(result: TestResult) -> bytes:
     record = record_of(result)
     try:
         return _encoder.encode(record)
-    except (UnicodeEncodeError, TypeError, ValueError, RecursionError):
+    except (UnicodeEncodeError, TypeError, ValueError, OverflowError, RecursionError):
         # Lone surrogates, or values of foreign types in `info` and `processes`.
         return _encoder.encode(_cleaned(record))
 
@@ -58,40 +58,41 @@ def decode_head(data: bytes) -> ResultHead:
 def record_of(result: TestResult) -> ResultRecord:
     """Return *result* as a value."""
     problems: list[str] = []
-    status = result.status
-    if not isinstance(status, TestStatus):
-        problems.append(f"status is {status!r}")
-        status = TestStatus.ERROR
-    name = result.test_name
-    if not isinstance(name, str):
-        problems.append(f"name is {name!r}")
-        name = str(name)
-    time = result.time
-    if time is not None and not (isinstance(time, int | float) and math.isfinite(time)):
-        problems.append(f"time is {time!r}")
-        time = None
-    msg = result.msg
-    if msg is not None and not isinstance(msg, str):
-        msg = str(msg)
-    record = ResultRecord(
-        name=name,
-        status=status.name,
-        msg=one_line(msg[:MAX_MESSAGE]) if msg else None,
-        reason=result.reason,
-        time=time,
-        test_matcher=result.test_matcher,
-        info=result.info,
-        processes=result.processes,
+
+    def checked(field: str, value: Any, is_right: bool, instead: Any) -> Any:
+        if is_right:
+            return value
+        problems.append(f"{field} is {_safe_repr(value)}")
+        return instead
+
+    status, name, msg, time = result.status, result.test_name, result.msg, result.time
+    why, matcher, info, processes = (
+        result.reason,
+        result.test_matcher,
+        result.info,
+        result.processes,
     )
-    if result.failure_reasons:
-        record.failure_reasons = sorted(
-            r.name for r in result.failure_reasons if isinstance(r, FailureReason)
-        )
+    is_status = isinstance(status, TestStatus)
+    record = ResultRecord(
+        name=name if isinstance(name, str) else checked("name", name, False, _safe_repr(name)),
+        status=status.name if is_status else checked("status", status, False, "ERROR"),
+        msg=_message(msg) if msg is None or isinstance(msg, str) else _message(_safe_repr(msg)),
+        reason=checked("reason", why, isinstance(why, str), ""),
+        time=checked("time", time, time is None or _is_number(time), None),
+        test_matcher=checked("test_matcher", matcher, isinstance(matcher, str | None), None),
+        info=checked("info", info, _is_info(info), {}),
+        processes=checked("processes", processes, _is_processes(processes), []),
+    )
+    families = result.failure_reasons
+    if families:
+        is_set = isinstance(families, set | frozenset | list | tuple)
+        found = checked("failure_reasons", families, is_set, ())
+        record.failure_reasons = sorted(r.name for r in found if isinstance(r, FailureReason))
     for field in ("log", "expected", "out", "diff"):
         value: Any = getattr(result, field)
-        if value is None or value == "":
-            continue
         content = value.log if isinstance(value, Log) else value
+        if content is None or (field == "log" and isinstance(content, str) and not content):
+            continue
         if not isinstance(content, str | bytes):
             problems.append(f"{field} is a {type(content).__name__}")
         elif content or field != "log":
@@ -100,8 +101,40 @@ def record_of(result: TestResult) -> ResultRecord:
     if problems:
         record.status = TestStatus.ERROR.name
         record.reason = reason.PROTOCOL
-        record.msg = "the driver pushed a malformed result: " + "; ".join(problems)
+        record.msg = _message("the driver pushed a malformed result: " + "; ".join(problems))
     return record
+
+
+def _message(text: str | None) -> str | None:
+    return one_line(text[:MAX_MESSAGE]) if text else None
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return is_number and math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def _is_info(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(key, str) and isinstance(text, str) for key, text in value.items()
+    )
+
+
+def _is_processes(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(process, dict) and all(isinstance(key, str) for key in process)
+        for process in value
+    )
+
+
+def _safe_repr(value: object) -> str:
+    try:
+        return repr(value)[:200]
+    except Exception:  # noqa: BLE001 - a foreign __repr__
+        return f"a {type(value).__name__}"
 
 
 def result_of(record: ResultRecord) -> TestResult:
@@ -148,8 +181,10 @@ def _cleaned(record: ResultRecord) -> ResultRecord:
 def _plain(value: Any, depth: int = 0) -> Any:
     if isinstance(value, str):
         return _text(value)
-    if value is None or isinstance(value, bool | int | bytes):
+    if value is None or isinstance(value, bool | bytes):
         return value
+    if isinstance(value, int):
+        return value if -(2**63) <= value < 2**64 else str(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if depth < 4 and isinstance(value, dict):
@@ -160,7 +195,7 @@ def _plain(value: Any, depth: int = 0) -> Any:
 
 
 def _text(value: object) -> str:
-    text = str(value)
+    text = value if isinstance(value, str) else _safe_repr(value)
     try:
         # Bytes that were no text stand in it as surrogates.
         return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
