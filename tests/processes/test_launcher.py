@@ -195,7 +195,10 @@ def test_it_has_no_descriptors_but_its_streams() -> None:
 
 
 def test_it_leads_a_session_without_a_terminal() -> None:
-    code = "import os; print(os.getsid(0) == os.getpgid(0) == os.getpid()); open('/dev/tty')"
+    code = (
+        "import os; print(os.getsid(0) == os.getpgid(0) == os.getpid(), flush=True);"
+        "open('/dev/tty')"
+    )
     ran = run(Program(argv=(sys.executable, "-c", code)))
 
     assert ran.output.splitlines()[0] == b"True"

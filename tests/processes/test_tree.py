@@ -77,12 +77,15 @@ def test_reaping_leaves_out_whom_it_is_told_to() -> None:
 
 
 def test_processes_are_described_for_people() -> None:
-    child = subprocess.Popen(["sleep", "99"])
-    described = tree.describe(child.pid)
-    tree.kill_tree(child.pid)
-    child.wait()
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdin
+        assert child.stdout
+        child.stdin.write(b"\n")
+        child.stdin.flush()
+        child.stdout.read(1)  # now it is what it was started as
+        described = tree.describe(child.pid)
 
-    assert described == f"sleep (pid {child.pid})"
+    assert described == f"cat (pid {child.pid})"
 
 
 def test_waiting_for_the_living_takes_no_longer_than_it_may() -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,9 +31,8 @@ from testloom.workers.making import WorkerSettings, make_workers
 class D:
     on_push = None
     def run(self, previous, slot):
-        code = "trap '' TERM HUP INT; setsid sleep 99 >/dev/null & echo $$ $! >&2; while :; do sleep 9; done"
-        os.write(9, b"%d %d\\n" % (os.getpid(), os.getppid()))
-        run(Program(argv=("sh", "-c", f"exec 2>&9; {code}"), grace_s=0.2))
+        code = f"trap '' TERM HUP INT; setsid sleep 99 >/dev/null & echo {os.getpid()} {os.getppid()} $$ $!"
+        run(Program(argv=("sh", "-c", f"{code} >{sys.argv[1]}; while :; do sleep 9; done"), grace_s=0.2))
 
 dag = DAG()
 for n in range(4):
@@ -56,30 +56,23 @@ finally:
 class Family:
     """The main process of a run, and all that it started."""
 
-    def __init__(self, *arguments: str) -> None:
-        reader, writer = os.pipe()
+    def __init__(self, fifo: Path, *arguments: str) -> None:
+        os.mkfifo(fifo)
+        said = os.open(fifo, os.O_RDWR)
         self.main = subprocess.Popen(
-            [
-                "sh",
-                "-c",
-                f'exec 9>&{writer}; exec "$@"',
-                "-",
-                sys.executable,
-                "-c",
-                MAIN,
-                *arguments,
-            ],
-            pass_fds=[writer],
+            [sys.executable, "-c", MAIN, fifo, *arguments],
             stdout=subprocess.PIPE,
             text=True,
             start_new_session=True,
         )
-        os.close(writer)
-        said = b""
-        while said.count(b"\n") < 4:
-            said += os.read(reader, 1000)
-        os.close(reader)
-        self.pids = {int(pid) for pid in said.split()}
+        lines = b""
+        while lines.count(b"\n") < 2:
+            lines += os.read(said, 1000)
+        os.close(said)
+        numbers = [[int(pid) for pid in line.split()] for line in lines.splitlines()]
+        self.workers = [pids[0] for pids in numbers]
+        self.nursery = numbers[0][1]
+        self.pids = {pid for pids in numbers for pid in pids}
         self.fds = {os.pidfd_open(pid) for pid in self.pids}
 
     def all_end_within(self, seconds: float) -> bool:
@@ -92,15 +85,17 @@ class Family:
 
     def close(self) -> None:
         self.main.kill()
-        self.main.communicate()
+        self.main.wait()
+        assert self.main.stdout is not None
+        self.main.stdout.close()
         for fd in self.fds:
             os.close(fd)
         tree.kill_below(os.getpid())
 
 
 @pytest.fixture(params=["cgroup", "no cgroup"])
-def family(request: pytest.FixtureRequest) -> Iterator[Family]:
-    family = Family(request.param)
+def family(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Family]:
+    family = Family(tmp_path / "fifo", request.param)
     yield family
     family.close()
 
@@ -114,14 +109,11 @@ def test_when_main_is_killed_nobody_is_left_after_two_seconds(family: Family) ->
 
 def test_when_main_and_the_nursery_are_killed_the_workers_die_all_the_same(family: Family) -> None:
     """What they had started may live on then, where there are no control groups."""
-    nursery = next(pid for pid in family.pids if os.getsid(pid) == pid and tree.children(pid))
-    workers = [pid for pid in family.pids if pid != nursery and pid in tree.children(nursery)]
-    os.kill(nursery, signal.SIGSTOP)
+    os.kill(family.nursery, signal.SIGSTOP)
     family.main.kill()
-    os.kill(nursery, signal.SIGKILL)
+    os.kill(family.nursery, signal.SIGKILL)
 
-    assert len(workers) in (0, 2)
-    assert tree.wait_gone(workers, 2)
+    assert tree.wait_gone([family.nursery, *family.workers], 2)
 
 
 def test_asked_twice_a_run_of_the_stubborn_ends_at_once(family: Family) -> None:
@@ -130,8 +122,9 @@ def test_asked_twice_a_run_of_the_stubborn_ends_at_once(family: Family) -> None:
     family.main.send_signal(signal.SIGTERM)
 
     assert family.all_end_within(2)
-    out = family.main.communicate()[0]
-    assert (out, family.main.returncode) == ("Stopped(why='interrupted')\n" * 2, 0)
+    assert family.main.stdout is not None
+    assert family.main.stdout.read() == "Stopped(why='interrupted')\n" * 2
+    assert family.main.wait() == 0
 
 
 # -- programs that workers run --------------------------------------------------------------------
