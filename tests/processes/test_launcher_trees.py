@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from testloom.model.outcome import Exited, OutputLimit, TimedOut
-from testloom.processes import tree
+from testloom.processes import launcher, tree
 from testloom.processes.launcher import Program, ProgramRun, run
 
 
@@ -165,9 +165,29 @@ def test_an_exception_in_the_middle_leaves_nothing_running(tmp_path: Path) -> No
     before = signal.signal(signal.SIGUSR1, interrupt)
     try:
         with pytest.raises(Interruption):
-            sh(f"setsid sleep 99 & sleep 99 & kill -USR1 {os.getpid()}; sleep 99")
+            sh(f"setsid sleep 99 & sleep 99 & sleep 0.1; kill -USR1 {os.getpid()}; sleep 99")
     finally:
         signal.signal(signal.SIGUSR1, before)
+
+    assert not tree.has_children()
+
+
+def test_an_exception_while_a_program_is_started_leaves_nothing_running(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Interruption(BaseException):
+        pass
+
+    started: list[subprocess.Popen[bytes]] = []
+
+    def interrupt(_program: object, child: subprocess.Popen[bytes], *_: object) -> None:
+        started.append(child)
+        raise Interruption
+
+    monkeypatch.setattr(launcher, "_Watch", interrupt)
+    with pytest.raises(Interruption):
+        sh("setsid sleep 99 & sleep 99")
+    started[0].returncode = -9  # it is not known to its object that it was reaped
 
     assert not tree.has_children()
 

@@ -123,6 +123,12 @@ def _start(program: Program, before: frozenset[int], fds: list[int]) -> _Watch:
             tree.kill_tree(child.pid)
             child.wait()
             raise
+    except Exception:
+        raise
+    except BaseException:
+        # Struck while a program was being started: it may run, and nobody knows its number.
+        tree.kill_below(os.getpid(), _Others(before, -1, with_leader=False))
+        raise
     finally:
         _running.discard(starting)
         _close_all(theirs)
@@ -287,8 +293,9 @@ class _Watch:
             self._collect()
             if not tree.has_children():
                 return []
+        alive = [pid for pid in self._members() if not tree.is_zombie(pid)]
         tree.reap(self._others(with_leader=True))
-        return [pid for pid in self._members() if not tree.is_zombie(pid)]
+        return alive
 
     def _note_and_kill(self) -> None:
         if self._forced is None:
