@@ -83,6 +83,7 @@ def test_a_payload_over_the_limit_is_not_sent() -> None:
         frame(1, bytes(MAX_PAYLOAD + 1))
 
 
+@pytest.mark.slow
 def test_the_work_for_a_large_frame_grows_with_its_size_only() -> None:
     """A hundred thousand pieces of one frame: quadratic work would take minutes."""
     payload = bytes(20_000_000)

@@ -99,6 +99,7 @@ def test_e3_scheduler_w1_polling(chain: bool) -> None:
     assert took_s < 2
 
 
+@pytest.mark.slow
 def test_e3_scheduler_w1_waiting_costs_nothing() -> None:
     before = cpu_now()
     rounds = []
@@ -225,6 +226,7 @@ def test_a_process_that_has_ended_already_is_collected_at_once() -> None:
     assert found == [(3, "x\n")] * 3
 
 
+@pytest.mark.slow
 def test_what_is_no_process_is_asked_now_and_then() -> None:
     class Countdown:
         left = 3

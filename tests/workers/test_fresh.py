@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow  # each worker starts an interpreter
+
 Run = Callable[..., list[str]]
 
 DRIVERS = '''
@@ -187,7 +189,6 @@ def test_programs_of_a_test_get_neither_the_channel_nor_the_setup(run: Run) -> N
     assert run(script("Looks")) == ["t0.run 0"]
 
 
-@pytest.mark.slow
 def test_slots_have_numbers_of_which_some_are_those_of_descriptors(run: Run) -> None:
     tests = ", ".join(["Simple"] * 12)
     lines = run(script(tests, 'jobs=12, start_method="spawn"'))

@@ -196,6 +196,7 @@ def test_a_worker_that_starts_at_the_second_attempt_is_good(
     ]
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_never_ready_is_killed_and_counted(
     lab: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -325,6 +326,7 @@ def test_a_nursery_that_cannot_be_made_ends_the_run(lab: Any) -> None:
 
 
 @pytest.mark.usefixtures("fast_grace")
+@pytest.mark.slow
 def test_a_process_that_cannot_be_killed_is_given_up_with_its_slot(
     lab: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -344,6 +346,7 @@ def test_a_process_that_cannot_be_killed_is_given_up_with_its_slot(
 
 
 @pytest.mark.usefixtures("fast_grace")
+@pytest.mark.slow
 def test_when_nothing_can_be_killed_the_run_ends_all_the_same(
     lab: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

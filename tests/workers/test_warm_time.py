@@ -39,6 +39,7 @@ def hangs_in_c(*_: Any) -> bool:
     return 1 in itertools.repeat(0)
 
 
+@pytest.mark.slow
 def test_who_takes_too_long_is_asked_to_end_and_shows_where_it_was(lab: Any) -> None:
     lab.add("a.run", stays)
     lab.add("b.run", lambda *_: None)
@@ -64,6 +65,7 @@ def test_who_takes_too_long_may_clean_up(lab: Any) -> None:
 
 @pytest.mark.usefixtures("fast_grace")
 @pytest.mark.parametrize("fragment", [ignores, swallows, hangs_in_c])
+@pytest.mark.slow
 def test_who_does_not_end_when_asked_to_is_killed(lab: Any, fragment: Any) -> None:
     """Be it on purpose, by carelessness, or because the interpreter is busy."""
     lab.add("a.run", fragment)
@@ -84,6 +86,7 @@ def test_a_stopped_worker_is_ended_too(lab: Any) -> None:
 
 
 @pytest.mark.usefixtures("fast_grace")
+@pytest.mark.slow
 def test_all_below_a_fragment_that_took_too_long_is_dead_when_that_is_told(lab: Any) -> None:
     def family(*_: Any) -> None:
         script = "trap '' TERM; setsid sleep 99 & sleep 99 & echo $! $$; wait"
@@ -206,6 +209,7 @@ def test_the_stubborn_are_killed_when_that_is_asked_for(lab: Any) -> None:
     assert [ran[uid] for uid in ran.order] == [Stopped("interrupted")] * 2
 
 
+@pytest.mark.slow
 def test_draining_lets_what_runs_end(lab: Any) -> None:
     gate, opener = os.pipe()
 

@@ -130,6 +130,7 @@ def test_asked_twice_a_run_of_the_stubborn_ends_at_once(family: Family) -> None:
 # -- programs that workers run --------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_fragment_that_is_asked_to_end_ends_its_program(lab: Any) -> None:
     def runs(*_: Any) -> None:
         run(
@@ -147,6 +148,7 @@ def test_a_fragment_that_is_asked_to_end_ends_its_program(lab: Any) -> None:
     assert not tree.has_children()
 
 
+@pytest.mark.slow
 def test_what_a_program_leaves_is_named_once_by_who_ran_it(lab: Any) -> None:
     def runs(*_: Any) -> None:
         ran = run(Program(argv=("sh", "-c", "setsid sleep 99 >/dev/null 2>&1 & exit 3")))
