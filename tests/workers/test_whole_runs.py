@@ -131,20 +131,19 @@ def test_asked_twice_a_run_of_the_stubborn_ends_at_once(family: Family) -> None:
 
 
 @pytest.mark.slow
-def test_a_fragment_that_is_asked_to_end_ends_its_program(lab: Any) -> None:
+def test_a_fragment_that_is_asked_to_end_asks_its_program(lab: Any, tmp_path: Path) -> None:
+    last_words = tmp_path / "last words"
+
     def runs(*_: Any) -> None:
-        run(
-            Program(
-                argv=("sh", "-c", "trap 'echo bye; exit' TERM; sleep 99 & echo $!; wait"),
-                grace_s=1.0,
-            )
-        )
+        code = f"trap 'echo bye >\"{last_words}\"; exit' TERM; sleep 99 & wait"
+        run(Program(argv=("sh", "-c", code)))
 
     lab.add("a.run", runs)
     lab.add("b.run", lambda *_: None)
     ran = lab.run(jobs=1, timeout_s=0.3)
 
     assert (ran["a.run"], ran["b.run"]) == (FragmentTimedOut(0.3), Returned())
+    assert last_words.read_text() == "bye\n"
     assert not tree.has_children()
 
 

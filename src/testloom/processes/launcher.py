@@ -39,6 +39,8 @@ GRACE_S = 5.0
 LEAK_GRACE_S = 0.2
 _READ_BYTES = 1 << 16
 _PIPE_BYTES = 1 << 20
+_HURRY_S = 2.0
+"""How long a program may take to end when this process itself is to end."""
 _LONGEST_WAIT_S = 86_400.0
 _now = SystemClock.now
 
@@ -203,7 +205,10 @@ class _Watch:
 
     def close(self) -> None:
         if not self._swept:  # only when something broke: never leave a program behind
-            self._kill_all()
+            try:
+                self._ask_to_end(min(self._program.grace_s, _HURRY_S))
+            finally:
+                self._kill_all()
         self._collect()
         _running.discard(self)
         if self._pidfd >= 0:
@@ -263,16 +268,19 @@ class _Watch:
 
     def _end(self) -> None:
         """Ask the program and all below it to end; kill what has not when the grace is over."""
-        pids = self._members()
-        tree.signal_all(pids, signal.SIGTERM)
-        tree.signal_all(pids, signal.SIGCONT)
-        unlimited = dataclasses.replace(self._program, output_limit_bytes=None)
-        self._program = unlimited
-        if not self._drain(_now() + unlimited.grace_s, need_eof=False):
+        if not self._ask_to_end(self._program.grace_s):
             if isinstance(self._forced, TimedOut):
                 self._forced = dataclasses.replace(self._forced, ignored_term=True)
             self._kill_all()
             self._drain(_now() + LEAK_GRACE_S, need_eof=False)
+
+    def _ask_to_end(self, grace_s: float) -> bool:
+        """Ask the program and all below it to end; tell whether it has before *grace_s*."""
+        pids = self._members()
+        tree.signal_all(pids, signal.SIGTERM)
+        tree.signal_all(pids, signal.SIGCONT)
+        self._program = dataclasses.replace(self._program, output_limit_bytes=None)
+        return self._drain(_now() + grace_s, need_eof=False)
 
     def _sweep(self) -> None:
         """See to what outlives the leader: give it a moment, then kill and name it."""
