@@ -371,6 +371,69 @@ def test_threads_and_forks_do_not_go_together() -> None:
         thread.join()
 
 
+def test_orders_and_news_do_not_block_each_other(
+    make: Callable[[ChildMain], Room], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With very many slots both are more than the sockets hold."""
+    socketpair = socket.socketpair
+
+    def narrow(*arguments: int) -> tuple[socket.socket, socket.socket]:
+        ends = socketpair(*arguments)
+        for end in ends:
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+        return ends
+
+    monkeypatch.setattr(socket, "socketpair", narrow)
+    room = make(sleeps)
+    monkeypatch.setattr(socket, "socketpair", socketpair)
+    count = 30
+    for slot in range(count):
+        room.order(slot)
+    for slot in range(count):
+        room.nursery.kill(slot)
+    news = [room.news() for _ in range(2 * count)]
+
+    assert sorted(n.slot for n in news if n.what == "started") == list(range(count))
+    assert sorted(n.slot for n in news if n.what == "ended") == list(range(count))
+
+
+WITHOUT_STREAMS = """
+import os, socket, sys
+from testloom.processes.nursery import Nursery
+
+def child_main(slot, channel):
+    print("said")
+    channel.sendall(repr([os.path.realpath(f"/proc/self/fd/{fd}")[:5] for fd in (0, 1, 2)]).encode())
+
+result = os.dup(2)
+if "broken" in sys.argv:
+    reader, writer = os.pipe()
+    os.close(reader)
+    os.dup2(writer, 1)
+    sys.stdout = open(1, "w", closefd=False)
+    print("nobody reads this")
+else:
+    for fd in (0, 1, 2):
+        os.close(fd)
+room = Nursery(child_main, name=f"testloom-test-{os.getpid()}")
+ours, theirs = socket.socketpair()
+reader, writer = os.pipe()
+room.start(0, theirs, writer)
+while (news := room.news()).what != "ended":
+    pass
+room.close()
+os.write(result, b"%r %s" % (os.read(reader, 100), ours.recv(100)))
+os._exit(news.code)
+"""
+
+
+@pytest.mark.parametrize("how", ["broken", "closed"])
+def test_a_runner_without_standard_streams_has_workers_with_them(script: Script, how: str) -> None:
+    ran = script(WITHOUT_STREAMS, how)
+
+    assert (ran.stderr, ran.returncode) == ("b'said\\n' ['/dev/', '/proc', '/proc']", 0)
+
+
 MAIN = """
 import os, signal, socket, subprocess, sys
 from testloom.processes import nursery

@@ -13,6 +13,7 @@ however that happens, the lifeline reads end-of-file and the nursery kills every
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import gc
 import os
@@ -26,7 +27,7 @@ from typing import Final, NoReturn
 
 import msgspec
 
-from testloom.processes import own_fds, prctl, signals, tree
+from testloom.processes import own_fds, prctl, signals, streams, tree
 from testloom.processes.cgroup import Cgroup
 from testloom.processes.cgroup import make as make_cgroup
 
@@ -75,6 +76,7 @@ class Nursery:
         if threading.active_count() > 1:
             names = ", ".join(t.name for t in threading.enumerate()[1:])
             raise RuntimeError(f"cannot fork workers while other threads run: {names}")
+        streams.ensure()  # or a socket of ours, or of a worker, would get one of their numbers
         prctl.become_subreaper()
         self._not_ours = frozenset(tree.children(os.getpid()))
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -82,8 +84,9 @@ class Nursery:
         self._cgroup = make_cgroup(name)
         own_fds.add(self._control.fileno())
         own_fds.add(self._lifeline)
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError, AttributeError):  # nobody reads it
+                stream.flush()
         parent = os.getpid()
         try:
             self.pid = signals.fork()
@@ -218,6 +221,10 @@ class _Server:
         self._groups: dict[int, Cgroup] = {}
         self._wakeup, self._wakeup_writer = socket.socketpair()
         self._parent = -1
+        self._poller = select.poll()
+        self._untold: collections.deque[bytes] = collections.deque()
+        """News that main has no room for yet.  To wait until it has could be for ever: it may be
+        waiting until we have read its orders."""
 
     def serve(self, parent: int) -> None:
         """Serve until main, process *parent*, has gone; then kill everything."""
@@ -231,23 +238,24 @@ class _Server:
             end.setblocking(False)
         signal.signal(signal.SIGCHLD, _noted)
         signal.set_wakeup_fd(self._wakeup_writer.fileno(), warn_on_full_buffer=False)
-        poller = select.poll()
         gone = {self._lifeline}
         with contextlib.suppress(OSError):
             # A process that main has forked may hold the other end of the lifeline.
             self._parent = os.pidfd_open(parent)
             gone.add(self._parent)
         for fd in (self._control.fileno(), self._wakeup.fileno(), *gone):
-            poller.register(fd, select.POLLIN)
+            self._poller.register(fd, select.POLLIN)
         while True:
-            ready = {fd for fd, _event in poller.poll()}
-            if ready & gone:
+            ready = dict(self._poller.poll())
+            if ready.keys() & gone:
                 return
+            if self._untold:
+                self._tell_all()
             if self._wakeup.fileno() in ready:
                 with contextlib.suppress(BlockingIOError):
                     self._wakeup.recv(4096)
                 self._reap()
-            if self._control.fileno() in ready and not self._obey():
+            if ready.get(self._control.fileno(), 0) & ~select.POLLOUT and not self._obey():
                 return
 
     def _obey(self) -> bool:
@@ -370,8 +378,21 @@ class _Server:
         return stuck
 
     def _tell(self, news: News) -> None:
-        with contextlib.suppress(OSError):  # main has gone; the lifeline will tell
-            self._control.send(_encode(news))
+        self._untold.append(_encode(news))
+        self._tell_all()
+
+    def _tell_all(self) -> None:
+        """Tell as much as main has room for, and wait for more room if that is not all."""
+        events = select.POLLIN
+        try:
+            while self._untold:
+                self._control.send(self._untold[0], socket.MSG_DONTWAIT)
+                self._untold.popleft()
+        except BlockingIOError:
+            events |= select.POLLOUT
+        except OSError:  # main has gone; the lifeline will tell
+            self._untold.clear()
+        self._poller.modify(self._control.fileno(), events)
 
     def _kill_everything(self) -> None:
         for group in self._groups.values():
@@ -387,8 +408,13 @@ def _noted(_signum: int, _frame: object) -> None:
     """Do nothing: the number is read from the wake-up socket."""
 
 
+_former: list[object] = []
+"""The streams of main: nobody may drop them, they would write what main could not."""
+
+
 def _wire_streams(output: int) -> None:
     """Let the standard streams be ``/dev/null`` and *output*, at both levels."""
+    _former.extend((sys.stdin, sys.stdout, sys.stderr))
     null = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((null, 0), (output, 1), (output, 2)):
         os.dup2(source, target)
