@@ -17,8 +17,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import zlib
-from collections.abc import Iterable
-from typing import Any, Final
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO, Final
 
 import msgspec
 
@@ -81,6 +81,17 @@ class Tests(_Record, frozen=True, tag="tests"):
     """Some of the selected tests; there are as many of these records as it takes."""
 
     tests: tuple[PlannedTest, ...]
+
+
+class Edges(_Record, frozen=True, tag="edges"):
+    """Which fragments follow which; there are as many of these records as it takes.
+
+    Fragments that follow none, and that none follows, are not in here.
+    """
+
+    uids: tuple[str, ...]
+    after: tuple[tuple[int, ...], ...]
+    """For each of `uids` those that it follows, by their places among the uids of all records."""
 
 
 class FragmentStart(_Record, frozen=True, tag="fragment-start"):
@@ -158,9 +169,9 @@ class RunEnd(_Record, frozen=True, tag="run-end"):
     exit_code: int = 0
 
 
-Written = RunStart | Tests | FragmentStart | FragmentEnd | Result | RunEnd
+Written = RunStart | Tests | Edges | FragmentStart | FragmentEnd | Result | RunEnd
 """What a writer writes."""
-Indexed = RunStart | Tests | FragmentStart | FragmentEnd | ResultIndex | RunEnd
+Indexed = RunStart | Tests | Edges | FragmentStart | FragmentEnd | ResultIndex | RunEnd
 """What a reader reads one after the other."""
 
 
@@ -168,6 +179,12 @@ class _Opening(msgspec.Struct, tag="run-start"):
     """The part of a `RunStart` that is the same in every version."""
 
     format: int
+
+
+class _Timed(msgspec.Struct):
+    """The part that all records have."""
+
+    t: float = 0.0
 
 
 class _Kept(msgspec.Struct, tag="result"):
@@ -179,6 +196,7 @@ class _Kept(msgspec.Struct, tag="result"):
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Indexed] = msgspec.json.Decoder(Indexed)
 _opening_decoder = msgspec.json.Decoder(_Opening)
+_timed_decoder = msgspec.json.Decoder(_Timed)
 _kept_decoder = msgspec.json.Decoder(_Kept)
 
 
@@ -230,12 +248,35 @@ def is_whole(header: bytes, body: bytes) -> bool:
     return body.endswith(b"\n") and zlib.crc32(memoryview(body)[:-1]) == expected
 
 
+def records_in(file: BinaryIO, size: int) -> Iterator[tuple[int, bytes]]:
+    """Yield the place and the JSON of each record in *file*, as long as they are whole."""
+    place = 0
+    while header := file.read(HEADER_SIZE):
+        length = size_in(header)
+        # A damaged length may be huge: no more is read than is there.
+        if length is None or place + HEADER_SIZE + length + 1 > size:
+            return
+        body = file.read(length + 1)
+        if not is_whole(header, body):
+            return
+        yield place, body[:-1]
+        place += HEADER_SIZE + length + 1
+
+
 def decode(data: bytes) -> Indexed | None:
     """Return the record whose JSON is *data*; None if it is of no kind that we know."""
     try:
         return _decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
+
+
+def time_of(data: bytes) -> float:
+    """Return the time of the record whose JSON is *data*; 0 if it has none."""
+    try:
+        return _timed_decoder.decode(data).t
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return 0.0
 
 
 def format_of(data: bytes) -> int | None:

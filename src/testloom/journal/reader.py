@@ -9,10 +9,10 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-from collections.abc import Iterator, Sequence
-from typing import BinaryIO
+from collections.abc import Sequence
 
 from testloom.journal import format as form
+from testloom.journal.spans import spans_in
 from testloom.model import reason
 from testloom.model.errors import UsageError
 from testloom.model.result import ResultRecord
@@ -72,6 +72,8 @@ class _Reading:
                 self.start = record
             case form.Tests():
                 self.tests.extend(record.tests)
+            case form.Edges():
+                pass  # kept by nobody: `testloom.journal.spans` reads them again
             case form.FragmentStart():
                 self.running[record.uid] = record
             case form.FragmentEnd():
@@ -107,7 +109,7 @@ def read(path: str) -> Journal:
         with open(path, "rb", buffering=_BUFFER) as file:
             size = os.fstat(file.fileno()).st_size
             end = 0
-            for place, data in _records(file, size):
+            for place, data in form.records_in(file, size):
                 if place == 0:
                     _check_format(path, data)
                 reading.add(form.decode(data), place)
@@ -160,6 +162,7 @@ def summary_of(journal: Journal) -> Summary:
         entries=entries,
         load=functools.partial(_load, journal.path),
         notes=notes,
+        spans=functools.partial(spans_in, journal.path),
     )
 
 
@@ -189,21 +192,6 @@ def load_from(fd: int, path: str, entry: ResultEntry) -> ResultRecord:
     if record is None:
         raise form.JournalError(path, f"the result of {entry.name!r} is damaged")
     return record
-
-
-def _records(file: BinaryIO, size: int) -> Iterator[tuple[int, bytes]]:
-    """Yield the place and the JSON of each record, as long as they are whole."""
-    place = 0
-    while header := file.read(form.HEADER_SIZE):
-        length = form.size_in(header)
-        # A damaged length may be huge: no more is read than is there.
-        if length is None or place + form.HEADER_SIZE + length + 1 > size:
-            return
-        body = file.read(length + 1)
-        if not form.is_whole(header, body):
-            return
-        yield place, body[:-1]
-        place += form.HEADER_SIZE + length + 1
 
 
 def _check_format(path: str, first: bytes) -> None:

@@ -15,12 +15,16 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from types import MappingProxyType
 from typing import Final
 
 from testloom.journal import format as form
 from testloom.journal.reader import load_from
+from testloom.journal.spans import edges_of, spans_from
 from testloom.model.result import ResultRecord
+from testloom.model.span import FragmentSpan
 from testloom.model.summary import ResultEntry, RunInfo
 from testloom.processes.clock import Clock
 
@@ -62,8 +66,16 @@ class JournalWriter:
             raise form.JournalError(path, f"cannot be opened: {error.strerror}") from error
         self._reserve = _take_reserve(os.path.join(os.path.dirname(path), RESERVE))
 
-    def run_started(self, run: RunInfo, tests: Sequence[form.PlannedTest]) -> None:
-        """Begin: times in the journal count from here."""
+    def run_started(
+        self,
+        run: RunInfo,
+        tests: Sequence[form.PlannedTest],
+        predecessors: Mapping[str, AbstractSet[str]] = MappingProxyType({}),
+    ) -> None:
+        """Begin: times in the journal count from here.
+
+        *predecessors* says of each fragment, by its uid, which ones it follows.
+        """
         self._start = self._clock.now()
         start = form.RunStart(
             t=0.0,
@@ -77,6 +89,8 @@ class JournalWriter:
         for at in range(0, len(tests), _TESTS_A_RECORD):
             batch = tuple(tests[at : at + _TESTS_A_RECORD])
             self._append(form.encode(form.Tests(t=self._now(), tests=batch)))
+        for edges in edges_of(predecessors, self._now()):
+            self._append(form.encode(edges))
 
     def fragment_started(self, uid: str, test: str, slot: int, attempt: int = 1) -> None:
         """Note that a fragment runs; this may wait for the next result."""
@@ -111,6 +125,16 @@ class JournalWriter:
             JournalError: it cannot be read.
         """
         return load_from(self._fd, self.path, entry)
+
+    def spans(self) -> Iterator[FragmentSpan]:
+        """Yield the fragments that ran so far; see `testloom.journal.spans`.
+
+        What still waits for a result is not among them: `flush` first.
+
+        Raises:
+            OSError: the journal cannot be read.
+        """
+        return spans_from(self._fd)
 
     def flush(self) -> None:
         """Write what waits for the next result."""

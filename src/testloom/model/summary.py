@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
 from testloom.model.result import ResultRecord
+from testloom.model.span import FragmentSpan
 from testloom.model.status import BAD_STATUSES, PASSING_STATUSES, TestStatus
 
 
@@ -78,6 +79,8 @@ class Summary:
     """Return the whole record of an entry, from wherever it is kept."""
     notes: Sequence[str] = ()
     """What the run wants people to know besides results: one line each."""
+    spans: Callable[[], Iterable[FragmentSpan]] = tuple
+    """Return when which fragment ran, in the order in which they ended; it reads the journal."""
 
     @property
     def counts(self) -> Mapping[TestStatus, int]:

@@ -379,7 +379,11 @@ class Testsuite:
             }
         )
         return Summary(
-            run=run, entries=outcome.entries, load=journal.load, notes=(*self.notes, *outcome.notes)
+            run=run,
+            entries=outcome.entries,
+            load=journal.load,
+            notes=(*self.notes, *outcome.notes),
+            spans=journal.spans,
         )
 
     def _exit_code(self, summary: Summary, outcome: RunOutcome, problems: Sequence[str]) -> int:
@@ -462,6 +466,7 @@ def journal_of(run_dir: RunDir, info: RunInfo, the_plan: Plan) -> Iterator[Journ
                 JournalTest(t.name, t.source, t.line, t.driver, t.tags)
                 for t in the_plan.tests.values()
             ],
+            the_plan.graph.predecessors,
         )
         yield journal
     finally:
