@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from typing import Any
 
 import pytest
 
 from testloom.console.failure import one_line, render_result
 from testloom.console.look import ASCII, Look
-from testloom.console.rerun import quoted, rerun_command
 from testloom.console.spans import render, text_of
 from testloom.console.text import cells
 from testloom.model.result import ResultRecord
@@ -213,27 +211,3 @@ def test_a_result_in_one_line() -> None:
     assert text_of(one_line(e, LOOK)) == "ERROR a\\x1b 0.50s it\\x0abroke"
     assert text_of(one_line(entry("a", reason="diff"), LOOK)) == "FAIL  a diff"
     assert cells(text_of(one_line(entry("a" * 99, message="m" * 99), LOOK))) == 80
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "a/b__c.d-e",
-        "with blank",
-        "it's",
-        "-option",
-        "$(x) `y` \\z",
-        "",
-        "caf\u00e9",
-        "a\x1bb7\n'\\",
-    ],
-)
-def test_the_command_names_the_test_and_nothing_else(name: str) -> None:
-    command = rerun_command(entry(name), "printf %s")
-    assert command.isprintable()
-    done = subprocess.run(["bash", "-c", command], stdout=subprocess.PIPE, check=True)
-    assert done.stdout.removeprefix(b"--").decode() == name
-
-
-def test_bytes_of_a_name_that_are_no_text_are_written_as_bytes() -> None:
-    assert quoted("a\udcff7") == "$'a\\3777'"

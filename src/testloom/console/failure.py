@@ -8,12 +8,12 @@ from typing import Any, Final
 
 from testloom.console.diff import diff_lines
 from testloom.console.look import Look
-from testloom.console.rerun import rerun_command
 from testloom.console.spans import Line, Span
 from testloom.console.text import cells, cut, cut_middle, exact_duration, wrapped
 from testloom.model import reason
 from testloom.model.log import binary_repr
 from testloom.model.names import shown_line
+from testloom.model.rerun import rerun_command
 from testloom.model.result import ResultRecord
 from testloom.model.status import TestStatus, signal_name
 from testloom.model.summary import ResultEntry

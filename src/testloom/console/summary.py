@@ -8,10 +8,8 @@ import os
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Final
 
-from testloom.console.causes import cause_of
 from testloom.console.failure import STATUS_STYLES
 from testloom.console.look import Look
-from testloom.console.rerun import rerun_command
 from testloom.console.spans import Line, Span, text_of
 from testloom.console.text import (
     cells,
@@ -23,7 +21,9 @@ from testloom.console.text import (
     wrapped,
 )
 from testloom.model import reason
+from testloom.model.causes import cause_of
 from testloom.model.names import shown_line
+from testloom.model.rerun import rerun_command
 from testloom.model.result import ResultRecord
 from testloom.model.status import TestStatus
 from testloom.model.summary import ResultEntry, Summary
