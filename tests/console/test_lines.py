@@ -251,3 +251,26 @@ def test_a_reader_that_went_away_is_told_of_once_on_the_other_stream() -> None:
         assert getattr(stage.console, "broken") is True  # noqa: B009 - not in the interface
         stage.end()
     assert err.getvalue() == "run-tests: cannot write to the standard output: Broken pipe\n"
+
+
+def test_attempts_are_told_in_a_line_each_and_counted_once() -> None:
+    stage = Stage("lines")
+    stage.begin(1)
+    first = ResultEntry(
+        name="a",
+        test="a",
+        status=TestStatus.FAIL,
+        message="no answer",
+        slot=1,
+        time_s=0.5,
+        max_attempts=3,
+    )
+    stage.console.attempt_failed(first, stage.load)
+    stage.add("a", attempt=2, max_attempts=3, earlier=(first,), time_s=0.25)
+    assert stage.out.getvalue() == (
+        "run 2f1c: 1 test, 2 slots, linux-x86_64\n"
+        "TRY 1/3 FAIL  a 0.50s no answer\n"
+        "FLAKY 2/3 a 0.25s\n"
+    )
+    assert stage.console.progress.numbers() == [(TestStatus.PASS, "1 passed (1 flaky)")]  # type: ignore[union-attr]  # not NoConsole
+    assert "Flaky (1)  a 2/3\n" in stage.end()

@@ -66,7 +66,12 @@ def test_the_end_of_a_red_run_tells_what_failed_and_what_to_do() -> None:
         entry("old/bug", TestStatus.XFAIL),
         entry("old/fixed", TestStatus.XPASS),
         entry("look/at/this", TestStatus.VERIFY),
-        entry("net/retry", info={"flaky": "2/3"}),
+        entry(
+            "net/retry",
+            attempt=2,
+            max_attempts=3,
+            earlier=(entry("net/retry", TestStatus.FAIL),),
+        ),
         entry("win/only", TestStatus.SKIP, message="not here"),
         notes=["html report: /srv/report.html", "a test left something behind"],
     )

@@ -108,6 +108,7 @@ def test_a_journal_reads_as_it_was_written(tmp_path: Path) -> None:
         run=dataclasses.replace(RUN, duration_s=1.5, stopped="enough"),
         tests=list(TESTS),
         entries=entries,
+        attempts={},
         ends=[
             FragmentEnd(t=0.5, uid="u1", slot=1, end="Returned", wall_s=0.5, cpu_s=0.25),
             FragmentEnd(t=1.0, uid="u2", slot=1, end="Returned", wall_s=0.5, cpu_s=0.25),
@@ -317,11 +318,11 @@ def test_kinds_of_records_from_later_versions_are_skipped(tmp_path: Path) -> Non
 
 def test_a_newer_format_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "run.journal"
-    path.write_bytes(line_of({"type": "run-start", "format": 2, "run": "changed"}))
+    path.write_bytes(line_of({"type": "run-start", "format": 3, "run": "changed"}))
     with pytest.raises(UsageError) as caught:
         read(str(path))
     assert str(caught.value) == (
-        f"{path}: was written by a newer testloom (journal format 2, this one reads up to 1);"
+        f"{path}: was written by a newer testloom (journal format 3, this one reads up to 2);"
         " upgrade testloom"
     )
 
@@ -387,6 +388,44 @@ def test_text_that_is_not_unicode_is_escaped(
     assert (found.run.root, found.run.command, found.tests) == (where, (where,), [kept])
     expected = msgspec.structs.replace(entry_of(kept), info={known: where}, place=place)
     assert found.entries == [expected]
+
+
+def write_attempts(path: Path) -> None:
+    """Write a run in which `a` passes at the second attempt and `b` is cut off in its second."""
+    writer = JournalWriter(str(path), ManualClock())
+    writer.run_started(RUN, TESTS[:2])
+    for test in TESTS[:2]:
+        failed = msgspec.structs.replace(entry_of(test, TestStatus.FAIL), max_attempts=3)
+        writer.attempt(failed, msgspec.json.encode(record_of(failed, "first\n")))
+    passed = msgspec.structs.replace(entry_of(TESTS[0]), attempt=2, max_attempts=3)
+    writer.result(passed, msgspec.json.encode(record_of(passed, "second\n")), settles=True)
+    writer.fragment_started("u2", "b", 0, attempt=2)
+    writer.close()
+
+
+def check_attempts(path: Path) -> None:
+    summary = summary_of(read(str(path)))
+    assert [
+        (e.name, e.status.name, e.tries, [(one.status.name, one.tries) for one in e.earlier])
+        for e in summary.entries
+    ] == [
+        ("a", "PASS", "2/3", [("FAIL", "1/3")]),
+        ("b", "SKIP", "1/1", [("FAIL", "1/3")]),
+    ]
+    first = summary.entries[0]
+    assert [summary.load(e).log for e in (*first.earlier, first)] == ["first\n", "second\n"]
+    assert [entry.is_flaky for entry in summary.entries] == [True, False]
+    assert (summary.flaky, summary.failed) == (1, 0)
+
+
+def test_every_attempt_at_a_test_can_be_loaded(tmp_path: Path) -> None:
+    write_attempts(tmp_path / "run.journal")
+    check_attempts(tmp_path / "run.journal")
+
+
+def test_the_journal_of_version_2_can_still_be_read() -> None:
+    """The file was written by `write_attempts` when the format was made; it never changes."""
+    check_attempts(Path(__file__).parent / "data" / "v2.journal")
 
 
 def test_the_journal_of_version_1_can_still_be_read() -> None:

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Iterable
 from typing import Final, TextIO
 
-from testloom.console.failure import one_line, render_result
+from testloom.console.failure import attempt_line, flaky_line, one_line, render_result
 from testloom.console.look import Look
 from testloom.console.progress import Progress, Running, header
 from testloom.console.spans import Line, render
@@ -84,6 +84,11 @@ class Console(Silent):
         self.progress.add(entry)
         if entry.status.is_bad and entry.reason not in _ENDED_BY_US:
             self.show(self._failure(entry, load))
+        elif entry.is_flaky:
+            self.show([flaky_line(entry, self.look)])
+
+    def attempt_failed(self, entry: ResultEntry, load: Load) -> None:  # noqa: ARG002 - the interface's argument
+        self.show([attempt_line(entry, self.look)])
 
     def said(self, line: str) -> None:
         self.show([[(shown_line(line), "")]])

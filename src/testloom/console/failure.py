@@ -75,6 +75,17 @@ def one_line(entry: ResultEntry, look: Look) -> Line:
     ]
 
 
+def attempt_line(entry: ResultEntry, look: Look) -> Line:
+    """Return the line about a result whose test is going to run again."""
+    return [("TRY ", "slow"), (f"{entry.tries} ", ""), *one_line(entry, look)]
+
+
+def flaky_line(entry: ResultEntry, look: Look) -> Line:
+    """Return the line about a result that passed after an attempt that did not."""
+    _, *rest = one_line(entry, look)
+    return [("FLAKY ", "slow"), (entry.tries, ""), *rest]
+
+
 def headline(entry: ResultEntry, look: Look) -> Line:
     """Return the rule that stands above a result: status, name, time and slot."""
     rule = look.glyphs.rule
@@ -83,6 +94,8 @@ def headline(entry: ResultEntry, look: Look) -> Line:
         facts.append(exact_duration(entry.time_s))
     if entry.slot >= 0:
         facts.append(f"slot {entry.slot}")
+    if entry.max_attempts > 1:
+        facts.append(f"try {entry.tries}")
     right = f" {look.glyphs.between} ".join(facts)
     status = entry.status.name
     room = look.width - cells(status) - cells(right) - 10

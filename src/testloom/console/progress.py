@@ -49,7 +49,7 @@ class Progress:
         self.widest = 0
         """Columns of the longest name of a test that has been started."""
         self.counts = dict.fromkeys(TestStatus, 0)
-        self._passed = 0
+        self._passed = self._flaky = 0
         self._seen: set[str] = set()
         self._durations: collections.deque[float] = collections.deque(maxlen=_RECENT)
         self._marks: collections.deque[tuple[float, int]] = collections.deque()
@@ -79,6 +79,7 @@ class Progress:
         # Hashing a member of an enum takes longer than all the rest.
         if status is TestStatus.PASS:
             self._passed += 1
+            self._flaky += entry.is_flaky
         else:
             self.counts[status] += 1
         self._seen.add(entry.test)
@@ -107,10 +108,13 @@ class Progress:
     def numbers(self) -> list[tuple[TestStatus, str]]:
         """Return ``12 passed``, ``1 failed`` ... for each status that occurred, and for PASS."""
         found = {**self.counts, TestStatus.PASS: self._passed}
+        words = dict(COUNTED_AS)
+        if self._flaky:
+            words[TestStatus.PASS] += f" ({self._flaky} flaky)"
         errors = counted(found[TestStatus.ERROR], "error")
         return [
             (status, errors if status is TestStatus.ERROR else f"{found[status]} {word}")
-            for status, word in COUNTED_AS.items()
+            for status, word in words.items()
             if found[status] or status is TestStatus.PASS
         ]
 

@@ -94,7 +94,7 @@ def _groups(summary: Summary) -> _Groups:
         TestStatus.VERIFY: groups.to_verify,
     }
     for entry in summary.entries:
-        if entry.info and "flaky" in entry.info:
+        if entry.is_flaky:
             groups.flaky.append(entry)
         if entry.status is TestStatus.PASS or entry.reason == reason.RUN_ABORTED:
             continue
@@ -171,7 +171,7 @@ def _named(title: str, entries: Sequence[ResultEntry], look: Look) -> list[Line]
     head = f" {title} ({len(entries)})  "
     names = []
     for entry in entries[:_LISTED]:
-        tries = entry.info.get("flaky", "") if title == "Flaky" else ""
+        tries = entry.tries if title == "Flaky" else ""
         names.append(shown_line(f"{entry.name} {tries}".rstrip()))
     return [[(head, "name"), *_row(names, len(entries), look.width - cells(head), look)]]
 

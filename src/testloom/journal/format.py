@@ -1,4 +1,4 @@
-r"""The form of a journal on disk, version 1.
+r"""The form of a journal on disk, version 2.
 
 A journal is a sequence of records, each one line::
 
@@ -10,6 +10,8 @@ Readers skip records of a ``type`` they do not know; a change that makes old rea
 increases `FORMAT`.
 
 A `Result` holds the `testloom.model.result.ResultRecord` exactly as the worker sent it.
+
+Version 2 has, besides what version 1 has, `Attempt` and `Result.settles`.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from testloom.model.result import ResultRecord
 from testloom.model.status import TestStatus
 from testloom.model.summary import ResultEntry, RunInfo
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 HEADER_SIZE: Final = 20
 """Bytes before the JSON of a record."""
 
@@ -114,8 +116,8 @@ class FragmentEnd(_Record, frozen=True, tag="fragment-end"):
     cpu_s: float
 
 
-class ResultIndex(_Record, frozen=True, tag="result"):
-    """A `Result` without the record itself: what a reader keeps in memory."""
+class _Index(_Record, frozen=True):
+    """What a reader keeps in memory of a result."""
 
     name: str
     test: str
@@ -132,6 +134,8 @@ class ResultIndex(_Record, frozen=True, tag="result"):
     line: int = 1
     tags: tuple[str, ...] = ()
     info: dict[str, str] = {}
+    attempt: int = 1
+    max_attempts: int = 1
 
     def entry(self, place: int) -> ResultEntry:
         """Return this as the entry of the result that is kept at *place*."""
@@ -152,11 +156,30 @@ class ResultIndex(_Record, frozen=True, tag="result"):
             tags=self.tags,
             info=self.info,
             place=place,
+            attempt=self.attempt,
+            max_attempts=self.max_attempts,
         )
+
+
+class ResultIndex(_Index, frozen=True, tag="result"):
+    """A `Result` without the record itself."""
+
+    settles: bool = False
+    """Whether it is the last result of its test, all of whose fragments have ended."""
 
 
 class Result(ResultIndex, frozen=True, kw_only=True, tag="result"):
     """A result is final."""
+
+    record: msgspec.Raw
+
+
+class AttemptIndex(_Index, frozen=True, tag="attempt"):
+    """An `Attempt` without the record itself."""
+
+
+class Attempt(AttemptIndex, frozen=True, kw_only=True, tag="attempt"):
+    """A result that is not final: its test runs again."""
 
     record: msgspec.Raw
 
@@ -169,9 +192,11 @@ class RunEnd(_Record, frozen=True, tag="run-end"):
     exit_code: int = 0
 
 
-Written = RunStart | Tests | Edges | FragmentStart | FragmentEnd | Result | RunEnd
+Written = RunStart | Tests | Edges | FragmentStart | FragmentEnd | Result | Attempt | RunEnd
 """What a writer writes."""
-Indexed = RunStart | Tests | Edges | FragmentStart | FragmentEnd | ResultIndex | RunEnd
+Indexed = (
+    RunStart | Tests | Edges | FragmentStart | FragmentEnd | ResultIndex | AttemptIndex | RunEnd
+)
 """What a reader reads one after the other."""
 
 
@@ -187,8 +212,8 @@ class _Timed(msgspec.Struct):
     t: float = 0.0
 
 
-class _Kept(msgspec.Struct, tag="result"):
-    """The part of a `Result` that is read when somebody wants to see it."""
+class _Kept(msgspec.Struct):
+    """The part of a `Result` or an `Attempt` that is read when somebody wants to see it."""
 
     record: ResultRecord
 
@@ -200,27 +225,36 @@ _timed_decoder = msgspec.json.Decoder(_Timed)
 _kept_decoder = msgspec.json.Decoder(_Kept)
 
 
-def result_of(entry: ResultEntry, record: bytes, t: float) -> Result:
+def result_of(entry: ResultEntry, record: bytes, t: float, *, settles: bool) -> Result:
     """Return what is written for *entry*, whose `ResultRecord` is the JSON *record*."""
-    return Result(
-        t=t,
-        name=entry.name,
-        test=entry.test,
-        status=entry.status.name,
-        message=entry.message,
-        reason=entry.reason,
-        failure_reasons=entry.failure_reasons,
-        time_s=entry.time_s,
-        cpu_s=entry.cpu_s,
-        slot=entry.slot,
-        started_s=entry.started_s,
-        driver=entry.driver,
-        source=entry.source,
-        line=entry.line,
-        tags=entry.tags,
-        info=dict(entry.info),
-        record=msgspec.Raw(record),
-    )
+    return Result(**_fields_of(entry), t=t, settles=settles, record=msgspec.Raw(record))
+
+
+def attempt_of(entry: ResultEntry, record: bytes, t: float) -> Attempt:
+    """Return what is written for *entry* when its test is going to run again."""
+    return Attempt(**_fields_of(entry), t=t, record=msgspec.Raw(record))
+
+
+def _fields_of(entry: ResultEntry) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "test": entry.test,
+        "status": entry.status.name,
+        "message": entry.message,
+        "reason": entry.reason,
+        "failure_reasons": entry.failure_reasons,
+        "time_s": entry.time_s,
+        "cpu_s": entry.cpu_s,
+        "slot": entry.slot,
+        "started_s": entry.started_s,
+        "driver": entry.driver,
+        "source": entry.source,
+        "line": entry.line,
+        "tags": entry.tags,
+        "info": dict(entry.info),
+        "attempt": entry.attempt,
+        "max_attempts": entry.max_attempts,
+    }
 
 
 def encode(record: Written) -> bytes:
@@ -288,7 +322,7 @@ def format_of(data: bytes) -> int | None:
 
 
 def decode_kept(data: bytes) -> ResultRecord | None:
-    """Return the result within the `Result` whose JSON is *data*; None if there is none."""
+    """Return the result within the `Result` or `Attempt` whose JSON is *data*; None if there is none."""
     try:
         return _kept_decoder.decode(data).record
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -9,11 +9,12 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from testloom.journal import format as form
 from testloom.journal.spans import spans_in
 from testloom.model import reason
+from testloom.model.attempts import all_with_earlier
 from testloom.model.errors import UsageError
 from testloom.model.result import ResultRecord
 from testloom.model.status import FailureReason, TestStatus
@@ -34,6 +35,9 @@ class Journal:
     tests: Sequence[form.PlannedTest]
     """The selected tests."""
     entries: Sequence[ResultEntry]
+    """The final results, each with those of earlier attempts."""
+    attempts: Mapping[str, Sequence[ResultEntry]]
+    """The results that are not final, by their test, in the order in which they came."""
     ends: Sequence[form.FragmentEnd]
     """The fragments that ended, in the order in which they did."""
     running: Sequence[form.FragmentStart]
@@ -58,6 +62,7 @@ class _Reading:
     end: form.RunEnd | None = None
     tests: list[form.PlannedTest] = dataclasses.field(default_factory=list)
     entries: list[ResultEntry] = dataclasses.field(default_factory=list)
+    attempts: dict[str, list[ResultEntry]] = dataclasses.field(default_factory=dict)
     ends: list[form.FragmentEnd] = dataclasses.field(default_factory=list)
     running: dict[str, form.FragmentStart] = dataclasses.field(default_factory=dict)
     skipped: int = 0
@@ -81,6 +86,8 @@ class _Reading:
                 self.ends.append(record)
             case form.ResultIndex():
                 self.entries.append(record.entry(place))
+            case form.AttemptIndex():
+                self.attempts.setdefault(record.test, []).append(record.entry(place))
             case form.RunEnd():
                 self.end = record
         self.last_t = record.t
@@ -122,7 +129,8 @@ def read(path: str) -> Journal:
         path=path,
         run=reading.run(),
         tests=reading.tests,
-        entries=reading.entries,
+        entries=all_with_earlier(reading.entries, reading.attempts),
+        attempts=reading.attempts,
         ends=reading.ends,
         running=tuple(reading.running.values()),
         dropped_bytes=size - end,
@@ -209,9 +217,10 @@ def _missing(journal: Journal) -> list[ResultEntry]:
     """Return an entry for each selected test of *journal* that has no result."""
     seen = {entry.test for entry in journal.entries}
     started = {start.test: start for start in journal.running}
-    return [
+    missing = [
         _unfinished(test, started.get(test.name)) for test in journal.tests if test.name not in seen
     ]
+    return all_with_earlier(missing, journal.attempts)
 
 
 def _unfinished(test: form.PlannedTest, start: form.FragmentStart | None) -> ResultEntry:

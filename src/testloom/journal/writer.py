@@ -104,12 +104,18 @@ class JournalWriter:
             form.FragmentEnd(t=self._now(), uid=uid, slot=slot, end=end, wall_s=wall_s, cpu_s=cpu_s)
         )
 
-    def result(self, entry: ResultEntry, record: bytes) -> int:
+    def result(self, entry: ResultEntry, record: bytes, *, settles: bool = False) -> int:
         """Keep a result and return its place, by which `load` and `Summary.load` find it.
 
-        *record* is the JSON of a `ResultRecord`; it is stored as it is.
+        *record* is the JSON of a `ResultRecord`; it is stored as it is.  The last result of a
+        test all of whose fragments have ended *settles* it.
         """
-        return self._append(form.encode(form.result_of(entry, record, self._now())))
+        result = form.result_of(entry, record, self._now(), settles=settles)
+        return self._append(form.encode(result))
+
+    def attempt(self, entry: ResultEntry, record: bytes) -> int:
+        """Keep a result whose test is going to run again; return its place."""
+        return self._append(form.encode(form.attempt_of(entry, record, self._now())))
 
     def run_ended(self, *, duration_s: float, stopped: str = "", exit_code: int = 0) -> None:
         """End: a journal without this belongs to a run that something ended."""

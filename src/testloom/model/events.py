@@ -30,6 +30,9 @@ class RunListener(Protocol):
     def result_added(self, entry: ResultEntry, load: Load) -> None:
         """A result is final; ``load(entry)`` gives it with its logs (reads the disk)."""
 
+    def attempt_failed(self, entry: ResultEntry, load: Load) -> None:
+        """A result that does not count, because its test is going to run again."""
+
     def said(self, line: str) -> None:
         """Something people should know that is not a result: one line, safe to show."""
 
@@ -56,6 +59,9 @@ class Silent:
         """Do nothing."""
 
     def result_added(self, entry: ResultEntry, load: Load) -> None:
+        """Do nothing."""
+
+    def attempt_failed(self, entry: ResultEntry, load: Load) -> None:
         """Do nothing."""
 
     def said(self, line: str) -> None:

@@ -44,6 +44,22 @@ class ResultEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     info: Mapping[str, str] = {}
     place: int = -1
     """Where `Summary.load` finds the whole record; -1 if nothing more is known."""
+    attempt: int = 1
+    """Which attempt at its test this is the result of."""
+    max_attempts: int = 1
+    """How many attempts the test might have had."""
+    earlier: tuple[ResultEntry, ...] = ()
+    """Results of earlier attempts, oldest first; `Summary.load` finds their records, too."""
+
+    @property
+    def is_flaky(self) -> bool:
+        """Whether it passed after an attempt of the same run that did not."""
+        return self.status in PASSING_STATUSES and any(one.status.is_bad for one in self.earlier)
+
+    @property
+    def tries(self) -> str:
+        """Which attempt of how many this was, such as ``2/3``."""
+        return f"{self.attempt}/{max(self.attempt, self.max_attempts)}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +115,11 @@ class Summary:
     @property
     def skipped(self) -> int:
         return sum(self.counts.values()) - self.passed - self.failed
+
+    @property
+    def flaky(self) -> int:
+        """How many of those that passed did so after an attempt that did not."""
+        return sum(entry.is_flaky for entry in self.entries)
 
     @property
     def last_line(self) -> str:
