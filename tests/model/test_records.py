@@ -168,3 +168,11 @@ def test_whatever_a_driver_fills_in_there_is_a_record(field: str, value: Any) ->
     record = records.decode(records.encode(result))
 
     assert record.status in TestStatus.__members__
+
+
+def test_the_memory_of_a_result_is_the_most_that_one_of_its_programs_had() -> None:
+    result = full()
+    result.processes = [{"max_rss_bytes": 5}, {"max_rss_bytes": 7}, {"max_rss_bytes": "9"}, {}]
+
+    assert records.decode(records.encode(result)).memory_bytes == 7
+    assert records.decode(records.encode(full())).memory_bytes == 0

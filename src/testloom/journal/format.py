@@ -127,6 +127,7 @@ class _Index(_Record, frozen=True):
     failure_reasons: tuple[str, ...] = ()
     time_s: float | None = None
     cpu_s: float | None = None
+    memory_bytes: int = 0
     slot: int = -1
     started_s: float = 0.0
     driver: str = ""
@@ -148,6 +149,7 @@ class _Index(_Record, frozen=True):
             failure_reasons=self.failure_reasons,
             time_s=self.time_s,
             cpu_s=self.cpu_s,
+            memory_bytes=self.memory_bytes,
             slot=self.slot,
             started_s=self.started_s,
             driver=self.driver,
@@ -245,6 +247,7 @@ def _fields_of(entry: ResultEntry) -> dict[str, Any]:
         "failure_reasons": entry.failure_reasons,
         "time_s": entry.time_s,
         "cpu_s": entry.cpu_s,
+        "memory_bytes": entry.memory_bytes,
         "slot": entry.slot,
         "started_s": entry.started_s,
         "driver": entry.driver,

@@ -21,6 +21,7 @@ MAX_TEXT = 8 * 1024 * 1024
 """Characters (or bytes) kept of each log of a result: half from its head, half from its tail."""
 MAX_MESSAGE = 4096
 """Characters kept of a message."""
+_MOST_MEMORY = 2**62
 
 _encoder = msgspec.json.Encoder()
 _record_decoder = msgspec.json.Decoder(ResultRecord)
@@ -83,6 +84,8 @@ def record_of(result: TestResult) -> ResultRecord:
         info=checked("info", info, _is_info(info), {}),
         processes=checked("processes", processes, _is_processes(processes), []),
     )
+    if record.processes:
+        record.memory_bytes = max(map(_memory_of, record.processes))
     families = result.failure_reasons
     if families:
         is_set = isinstance(families, set | frozenset | list | tuple)
@@ -128,6 +131,11 @@ def _is_processes(value: Any) -> bool:
         isinstance(process, dict) and all(isinstance(key, str) for key in process)
         for process in value
     )
+
+
+def _memory_of(process: dict[str, Any]) -> int:
+    used = process.get("max_rss_bytes")
+    return used if isinstance(used, int) and 0 < used < _MOST_MEMORY else 0
 
 
 def _safe_repr(value: object) -> str:

@@ -112,6 +112,8 @@ class ResultRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     failure_reasons: list[str] = []
     time: float | None = None
     test_matcher: str | None = None
+    memory_bytes: int = 0
+    """The most that one of `processes` had in memory; 0 if that is not known."""
     info: dict[str, str] = {}
     log: str = ""
     log_bytes: bytes | None = None
@@ -134,4 +136,5 @@ class ResultHead(msgspec.Struct, kw_only=True):
     failure_reasons: list[str] = []
     time: float | None = None
     test_matcher: str | None = None
+    memory_bytes: int = 0
     info: dict[str, str] = {}

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
+from testloom.model.compare import Comparison
+from testloom.model.history import NO_HISTORY, History
 from testloom.model.result import ResultRecord
 from testloom.model.span import FragmentSpan
 from testloom.model.status import BAD_STATUSES, PASSING_STATUSES, TestStatus
@@ -31,6 +33,8 @@ class ResultEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Wall-clock seconds of the test's fragments."""
     cpu_s: float | None = None
     """CPU seconds of the test's fragments and the programs they ran."""
+    memory_bytes: int = 0
+    """The most that one of its programs had in memory; 0 if that is not known."""
     slot: int = -1
     """The slot in which it was pushed; -1 if it never ran."""
     started_s: float = 0.0
@@ -97,6 +101,10 @@ class Summary:
     """What the run wants people to know besides results: one line each."""
     spans: Callable[[], Iterable[FragmentSpan]] = tuple
     """Return when which fragment ran, in the order in which they ended; it reads the journal."""
+    history: History = NO_HISTORY
+    """What earlier runs found out; read when it is asked."""
+    changes: Comparison | None = None
+    """What changed since each test ran last; None if nothing is known of that."""
 
     @property
     def counts(self) -> Mapping[TestStatus, int]:

@@ -225,6 +225,7 @@ class Collector:
             failure_reasons=tuple(head.failure_reasons),
             time_s=wall_s if head.time is None else head.time,
             cpu_s=cpu_s,
+            memory_bytes=head.memory_bytes,
             slot=-1 if worker is None else worker.slot,
             started_s=0.0 if worker is None else worker.started_at - self._run_started_at,
             driver=test.driver,
