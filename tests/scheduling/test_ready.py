@@ -297,3 +297,82 @@ def test_edges_to_nowhere_are_found() -> None:
     graph.predecessors["b"] = frozenset({"a", "y", "x"})
 
     assert graph.unknown_predecessors() == {"b": ["x", "y"]}
+
+
+# -- units that come and go while others run --------------------------------------------------
+
+
+def test_a_unit_can_be_added_behind_those_that_run_and_those_that_are_done() -> None:
+    queue = ReadyQueue(drawn("a b"))
+    assert queue.take() == "a"
+    queue.done("a")
+    queue.add("c", ["a"])
+    queue.add("d", ["a", "b"])
+
+    assert rounds(queue) == ["b c", "d"]
+
+
+def test_an_added_unit_keeps_to_its_priority() -> None:
+    queue = ReadyQueue(drawn("a b"))
+    queue.add("late")
+    queue.add("urgent", priority=1)
+    queue.add("whenever", priority=-1)
+
+    assert rounds(queue) == ["urgent a b late whenever"]
+
+
+def test_a_unit_cannot_be_added_twice_nor_behind_nobody() -> None:
+    queue = ReadyQueue(drawn("a"))
+    with pytest.raises(ValueError, match="'a' already"):
+        queue.add("a")
+    with pytest.raises(KeyError, match="nobody"):
+        queue.add("b", ["nobody"])
+
+    assert rounds(queue) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("unit", "left"), [("ready", ["waits", "after"]), ("waits", ["ready after"])]
+)
+def test_a_discarded_unit_never_runs_and_holds_nobody_up(unit: str, left: list[str]) -> None:
+    queue = ReadyQueue(drawn("ready -> waits -> after"))
+    assert queue.discard(unit)
+    assert not queue.discard(unit)
+
+    assert rounds(queue) == left
+
+
+def test_what_was_taken_cannot_be_discarded() -> None:
+    queue = ReadyQueue(drawn("a -> b"))
+    queue.take()
+
+    assert [queue.discard("a"), queue.discard("nobody"), queue.left] == [False, False, 2]
+
+
+def test_a_chain_goes_on_behind_a_discarded_unit() -> None:
+    groups = dict.fromkeys("abc", 1)
+    queue = ReadyQueue(drawn("a -> b -> c"), groups=groups)
+    queue.take()
+    queue.discard("b")
+
+    assert not queue.continues("a")
+    assert queue.done("a") is None
+    assert queue.take() == "c"
+
+
+def test_a_forgotten_name_can_be_used_again() -> None:
+    queue = ReadyQueue(drawn("a"))
+    queue.done(queue.take())
+    queue.forget("a")
+    queue.add("a")
+
+    assert rounds(queue) == ["a"]
+
+
+def test_dropping_what_waits_leaves_what_is_ready() -> None:
+    queue = ReadyQueue(drawn("a -> c\n b -> d -> e"))
+    queue.take()
+
+    assert queue.drop_waiting() == ["c", "d", "e"]
+    assert queue.done("a") is None
+    assert rounds(queue) == ["b"]

@@ -13,6 +13,7 @@ from testloom.processes.clock import ManualClock
 from testloom.processes.loop import EventLoop
 from testloom.scheduling import (
     MultiprocessScheduler,
+    Needs,
     Phase,
     Worker,
     available_cores,
@@ -408,10 +409,10 @@ def advance_with_each_round(it: Lab) -> None:
     """Let the clock pass what the loop would wait for."""
     run_once = it.loop.run_once
 
-    def jump() -> None:
+    def jump(*, wait: bool = True) -> None:
         it.clock.advance(1.0)
         it.loop.call_soon(list)
-        run_once()
+        run_once(wait=wait)
 
     it.loop.run_once = jump  # type: ignore[method-assign]  # time passes while it waits
 
@@ -495,3 +496,126 @@ def test_without_any_slot_the_run_gives_up(lab: Callable[..., Lab]) -> None:
 
     with pytest.raises(WorkersCannotStart, match="no slot is left"):
         it.run()
+
+
+# -- costs, limits, and work that comes while it runs -----------------------------------------
+
+
+def test_what_vertices_need_decides_what_runs_together(lab: Callable[..., Lab]) -> None:
+    needs = {"a": Needs(slots=2), "c": Needs(exclusive=True), "d": Needs(resources={"db": 1})}
+    it = lab("a; b; c; d", jobs=3, needs=needs, limits={"db": 1})
+
+    assert it.step() == ["start a@0", "start b@1"]
+    assert it.step("a") == ["collect a"]
+    assert it.step("b") == ["collect b", "start c@0"]
+    assert it.step("c") == ["collect c", "start d@0"]
+
+
+def test_a_chain_of_those_that_need_the_same_keeps_what_it_has(lab: Callable[..., Lab]) -> None:
+    needs = dict.fromkeys(("a1", "a2", "b"), Needs(resources={"db": 1}))
+    it = lab("a1 -> a2; b", jobs=2, needs=needs, limits={"db": 1})
+
+    assert it.step() == ["start a1@0"]
+    assert it.step("a1") == ["collect a1", "start a2@0"]
+    assert it.step("a2") == ["collect a2", "start b@0"]
+
+
+def test_those_that_need_something_else_are_no_chain(lab: Callable[..., Lab]) -> None:
+    needs = {"a2": Needs(resources={"db": 1}), "b": Needs(resources={"db": 1})}
+    it = lab("b; a1 -> a2", jobs=2, needs=needs, limits={"db": 1})
+
+    assert not it.scheduler.continues("a1")
+    assert it.step() == ["start b@0", "start a1@1"]
+    assert it.step("a1") == ["collect a1"]
+    assert it.step("b") == ["collect b", "start a2@0"]
+
+
+def test_the_limit_can_rise_above_the_number_of_slots_and_fall_again(
+    lab: Callable[..., Lab],
+) -> None:
+    it = lab("a; b; c; d", jobs=1)
+    assert it.step() == ["start a@0"]
+    it.scheduler.limit = 3
+    assert it.step() == ["start b@1", "start c@2"]
+    assert [it.scheduler.parallelism, it.scheduler.active_workers] == [3, 3]
+    it.scheduler.limit = 1
+
+    assert it.step("a") == ["collect a"]
+    assert it.step("b c") == ["collect b", "collect c", "start d@0"]
+
+
+def test_an_open_scheduler_waits_for_more_work_until_it_is_closed(lab: Callable[..., Lab]) -> None:
+    it = lab("a", is_open=True)
+    assert it.step() == ["start a@0"]
+    assert it.step("a") == ["collect a"]
+    assert [it.scheduler.no_work_left, it.step()] == [False, []]
+    it.scheduler.add("b", None)
+    it.scheduler.add("c", None, ["b"])
+    assert it.step() == ["start b@0"]
+    assert it.step("b") == ["collect b", "start c@0"]
+    it.scheduler.close()
+    it.step("c")
+
+    assert it.scheduler.step() is False
+
+
+def test_an_open_scheduler_forgets_what_is_done(lab: Callable[..., Lab]) -> None:
+    it = lab("", is_open=True)
+    for _ in range(2):
+        it.scheduler.add("a", "data")
+        it.step()
+        it.step("a")
+
+    assert it.scheduler._data == {}
+    with pytest.raises(KeyError):
+        it.scheduler.add("b", None, ["a"])
+
+
+def test_a_vertex_that_cannot_be_added_leaves_no_trace(lab: Callable[..., Lab]) -> None:
+    it = lab("", is_open=True)
+    with pytest.raises(UsageError, match="'a' needs 'db', which has no limit"):
+        it.scheduler.add("a", needs=Needs(resources={"db": 1}))
+    it.scheduler.set_limit("db", 1)
+    it.scheduler.add("a", needs=Needs(resources={"db": 1}))
+
+    assert it.step() == ["start a@0"]
+
+
+def test_what_has_not_started_can_be_discarded(lab: Callable[..., Lab]) -> None:
+    it = lab("a; b; c", jobs=1, is_open=True)
+    it.step()
+
+    assert [it.scheduler.discard(uid) for uid in ("a", "b", "b")] == [False, True, False]
+    assert it.step("a") == ["collect a", "start c@0"]
+
+
+def test_what_waits_for_others_can_be_dropped(lab: Callable[..., Lab]) -> None:
+    it = lab("a -> b -> c; d", jobs=1)
+    it.step()
+
+    assert it.scheduler.drop_waiting() == ["b", "c"]
+    assert it.step("a") == ["collect a", "start d@0"]
+
+
+def test_one_worker_can_be_asked_to_end(lab: Callable[..., Lab]) -> None:
+    it = lab("a; b", jobs=2)
+    it.step()
+    it.scheduler.terminate(it.puppets["a"])
+    it.step(seconds=it.puppets["a"].grace_s + 1)
+
+    assert "terminate a" not in it.log
+    assert it.log == ["kill a"]
+    assert it.step() == ["collect a"]
+
+
+def test_a_step_that_does_not_wait_starts_what_can_start(lab: Callable[..., Lab]) -> None:
+    it = lab("a; b", jobs=1)
+    assert it.scheduler.step(wait=False)
+    it.loop.call_soon(it.puppets["a"].ended)
+    assert it.loop.due() == it.clock.now()
+    assert it.scheduler.step(wait=False)
+    assert it.log == ["start a@0", "collect a", "start b@0"]
+    assert it.loop.due() is None
+    it.loop.call_soon(it.puppets["b"].ended)
+
+    assert not it.scheduler.step(wait=False)

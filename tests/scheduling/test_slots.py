@@ -65,3 +65,11 @@ def test_no_slot_is_held_twice(count: int, moves: list[int]) -> None:
             slots.give_back(held.pop(move % len(held)))
         assert len(set(held)) == len(held) == slots.busy
         assert bool(slots) == (len(held) < count)
+
+
+def test_an_added_slot_has_the_next_number() -> None:
+    slots = Slots(1)
+    assert slots.take() == 0
+    assert slots.add() == 1
+
+    assert [slots.count, slots.busy, slots.take()] == [2, 1, 1]

@@ -43,7 +43,7 @@ class EventLoop:
         self._clock = clock or SystemClock()
         self._selector = selectors.DefaultSelector()
         fileno = getattr(self._selector, "fileno", None)
-        self._own_fd = own_fds.add(fileno()) if fileno else -1
+        self._own_fd: int = own_fds.add(fileno()) if fileno else -1
         self._timers: list[tuple[float, int, Timer]] = []
         self._order = itertools.count()
         self._cancelled = 0
@@ -84,9 +84,26 @@ class EventLoop:
             heapq.heapify(self._timers)
             self._cancelled = 0
 
-    def run_once(self) -> None:
-        """Wait for at least one thing to happen, and call back for all that has."""
-        timeout = 0.0 if self._soon else self._longest_wait()
+    def fileno(self) -> int:
+        """Return the descriptor that is readable when something has happened.
+
+        With it and `due`, another loop can wait in place of this one.
+
+        Raises:
+            OSError: the selector of this platform has none.
+        """
+        if self._own_fd < 0:
+            raise OSError("the event loop has no descriptor on this platform")
+        return self._own_fd
+
+    def due(self) -> float | None:
+        """Return the instant at which `run_once` has something to do whatever else happens."""
+        wait_s = 0.0 if self._soon else self._longest_wait()
+        return None if wait_s is None else self.now() + wait_s
+
+    def run_once(self, *, wait: bool = True) -> None:
+        """Wait for at least one thing to happen, unless told not to; call back for all that has."""
+        timeout = 0.0 if self._soon or not wait else self._longest_wait()
         for _ in range(len(self._soon)):
             self._soon.popleft()()
         for key, _events in self._selector.select(timeout):

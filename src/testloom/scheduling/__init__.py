@@ -1,5 +1,6 @@
 """Decides which fragment runs when and in which slot, and drives workers from one event loop."""
 
+from testloom.scheduling.resources import Needs
 from testloom.scheduling.scheduler import (
     MultiprocessScheduler,
     Phase,
@@ -8,4 +9,11 @@ from testloom.scheduling.scheduler import (
 )
 from testloom.scheduling.worker import Worker
 
-__all__ = ["MultiprocessScheduler", "Phase", "Worker", "available_cores", "compute_next_dyn_poll"]
+__all__ = [
+    "MultiprocessScheduler",
+    "Needs",
+    "Phase",
+    "Worker",
+    "available_cores",
+    "compute_next_dyn_poll",
+]

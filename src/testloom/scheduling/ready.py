@@ -9,9 +9,16 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Hashable, Iterable, Mapping
+from typing import Final
 
 from testloom.model.errors import CycleError
 from testloom.scheduling.graph import circles
+
+# What a unit does: wait for others, wait for its turn, run; or it has ended, or will never run.
+_WAITS: Final = 0
+_IS_READY: Final = 1
+_IS_TAKEN: Final = 2
+_IS_DONE: Final = 3
 
 
 class ReadyQueue:
@@ -39,6 +46,7 @@ class ReadyQueue:
         self._uids = list(predecessors)
         number = {uid: at for at, uid in enumerate(self._uids)}
         self._number = number
+        self._state = bytearray(len(self._uids))
         self._waits_for = [0] * len(self._uids)
         self._next: dict[int, list[int]] = {}
         self.left = len(self._uids)
@@ -54,19 +62,22 @@ class ReadyQueue:
             self._keys = [(-priorities.get(uid, 0.0), at) for at, uid in enumerate(self._uids)]
         self._chained = self._find_chains(groups) if groups else {}
         self._heap: list[tuple[float, int]] = []
+        self._ready = 0
         for at, count in enumerate(self._waits_for):
             if count == 0:
                 self._push(at)
 
     def _push(self, at: int) -> None:
+        self._state[at] = _IS_READY
+        self._ready += 1
         heapq.heappush(self._heap, self._keys[at] if self._keys else (0.0, at))
 
     def __bool__(self) -> bool:
-        return bool(self._heap)
+        return self._ready > 0
 
     def __len__(self) -> int:
         """How many units are ready."""
-        return len(self._heap)
+        return self._ready
 
     def take(self) -> str:
         """Return the first of the ready units, which is then running.
@@ -74,11 +85,21 @@ class ReadyQueue:
         Raises:
             IndexError: none is ready.
         """
-        return self._uids[heapq.heappop(self._heap)[1]]
+        at = heapq.heappop(self._heap)[1]
+        while self._state[at] != _IS_READY:  # it was discarded while it stood in line
+            at = heapq.heappop(self._heap)[1]
+        self._state[at] = _IS_TAKEN
+        self._ready -= 1
+        return self._uids[at]
 
     def put_back(self, uid: str) -> None:
         """Let *uid*, which was taken and did not run, be ready again."""
         self._push(self._number[uid])
+
+    def rank(self, uid: str) -> tuple[float, int]:
+        """Return what the ready are sorted by; the smallest comes first."""
+        at = self._number[uid]
+        return self._keys[at] if self._keys else (0.0, at)
 
     def done(self, uid: str) -> str | None:
         """Note that *uid* is done, which may make others ready.
@@ -89,17 +110,81 @@ class ReadyQueue:
         """
         at = self._number[uid]
         self.left -= 1
+        state, waits_for = self._state, self._waits_for
+        state[at] = _IS_DONE
         chained = self._chained.get(at)
-        waits_for = self._waits_for
+        if chained is not None and state[chained] != _WAITS:
+            chained = None
         for successor in self._next.pop(at, ()):
             waits_for[successor] -= 1
-            if waits_for[successor] == 0 and successor != chained:
+            if waits_for[successor] == 0 and successor != chained and state[successor] == _WAITS:
                 self._push(successor)
-        return None if chained is None else self._uids[chained]
+        if chained is None:
+            return None
+        state[chained] = _IS_TAKEN
+        return self._uids[chained]
 
     def continues(self, uid: str) -> bool:
         """Tell whether another unit of the same group is going to follow *uid* at once."""
-        return self._number[uid] in self._chained
+        chained = self._chained.get(self._number[uid])
+        return chained is not None and self._state[chained] == _WAITS
+
+    def add(self, uid: str, predecessors: Iterable[str] = (), priority: float = 0.0) -> None:
+        """Add a unit while others run.  It is never part of a chain.
+
+        Raises:
+            ValueError: there is a unit *uid* already.
+            KeyError: a predecessor is not a unit, or has been forgotten.
+        """
+        if uid in self._number:
+            raise ValueError(f"there is a unit {uid!r} already")
+        needed = {self._number[p] for p in predecessors}
+        needed = {before for before in needed if self._state[before] != _IS_DONE}
+        at = self._number[uid] = len(self._uids)
+        self._uids.append(uid)
+        self._state.append(_WAITS)
+        self._waits_for.append(len(needed))
+        if priority and self._keys is None:
+            self._keys = [(0.0, number) for number in range(at)]
+        if self._keys is not None:
+            self._keys.append((-priority, at))
+        for before in needed:
+            self._next.setdefault(before, []).append(at)
+        self.left += 1
+        if not needed:
+            self._push(at)
+
+    def discard(self, uid: str) -> bool:
+        """Let *uid* never run, unless it was taken; those that follow it count it as done.
+
+        Returns:
+            Whether it was there and had not been taken.
+        """
+        at = self._number.get(uid)
+        if at is None or self._state[at] in (_IS_TAKEN, _IS_DONE):
+            return False
+        if self._state[at] == _IS_READY:
+            self._ready -= 1  # its place in the heap is passed over later
+        self._state[at] = _IS_TAKEN
+        chained = self.done(uid)
+        if chained is not None:
+            self.put_back(chained)
+        return True
+
+    def forget(self, uid: str) -> None:
+        """Forget the name of *uid*, which is done: what works for weeks must not grow with it."""
+        at = self._number.pop(uid)
+        self._uids[at] = ""
+
+    def drop_waiting(self) -> list[str]:
+        """Let all that wait for others never run; return them.  What is ready stays ready."""
+        dropped = [at for at, state in enumerate(self._state) if state == _WAITS]
+        for at in dropped:
+            self._state[at] = _IS_DONE
+        self.left -= len(dropped)
+        self._next.clear()
+        self._chained.clear()
+        return [self._uids[at] for at in dropped]
 
     def _find_chains(self, groups: Mapping[str, Hashable]) -> dict[int, int]:
         group_of = [groups.get(uid) for uid in self._uids]

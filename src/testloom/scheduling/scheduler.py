@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from e3.collection.dag import DAG
@@ -24,7 +24,9 @@ from testloom.model.errors import (
 )
 from testloom.processes.loop import EventLoop, Timer
 from testloom.processes.signals import interrupting
+from testloom.scheduling.admission import Admission
 from testloom.scheduling.ready import ReadyQueue
+from testloom.scheduling.resources import ONE_PLACE, PLACES, Needs, Resources
 from testloom.scheduling.slots import Slots
 from testloom.scheduling.worker import Worker
 
@@ -62,9 +64,13 @@ class MultiprocessScheduler:
             how long they run.  Others are never polled.
         loop: an event loop to share with others.
         priorities: uids that should come earlier (more) or later (less) than others.
+        needs: what vertices take while they run; those not mentioned take one slot's place.
+        limits: how much there is of what *needs* name.
+        in_order: whether nothing may pass a vertex for which there is no room yet.
+        is_open: whether to wait for more work when all is done, until `close`.
 
     Raises:
-        UsageError: *jobs* is negative.
+        UsageError: *jobs* is negative, or a vertex needs something that has no limit.
         CycleError: vertices wait for each other.
     """
 
@@ -78,6 +84,10 @@ class MultiprocessScheduler:
         *,
         loop: EventLoop | None = None,
         priorities: Mapping[str, float] | None = None,
+        needs: Mapping[str, Needs] | None = None,
+        limits: Mapping[str, int] | None = None,
+        in_order: bool = False,
+        is_open: bool = False,
     ) -> None:
         if jobs < 0:
             raise UsageError(f"the number of jobs must not be negative: {jobs}; 0 means one a core")
@@ -92,9 +102,12 @@ class MultiprocessScheduler:
         self.loop = loop or EventLoop()
         self.phase = Phase.RUNNING
         self._own_loop = loop is None
+        self._is_open = self._forgets = is_open
         self._data: dict[str, Any] = dag.vertex_data
-        self._ready = _ready_queue(dag, priorities)
+        self._ready = _ready_queue(dag, priorities, needs or {})
         self._slots = Slots(self.parallelism)
+        self._resources = Resources(self.parallelism, limits)
+        self._admission = Admission(self._ready, self._resources, needs, in_order=in_order)
         self._timers: dict[int, Timer] = {}
         self._polled: set[int] = set()
         self._poll_timer: Timer | None = None
@@ -111,7 +124,9 @@ class MultiprocessScheduler:
     @property
     def no_work_left(self) -> bool:
         """Whether nothing new is going to be started."""
-        return self.phase is not Phase.RUNNING or self._ready.left == self.active_workers
+        if self.phase is not Phase.RUNNING:
+            return True
+        return not self._is_open and self._ready.left == self.active_workers
 
     @no_work_left.setter
     def no_work_left(self, value: bool) -> None:
@@ -122,6 +137,73 @@ class MultiprocessScheduler:
     def waiting(self) -> int:
         """How many vertices have not been started."""
         return self._ready.left - self.active_workers
+
+    @property
+    def limit(self) -> int:
+        """For how many the running vertices may count together; may change at any time."""
+        return self._resources.limit(PLACES)
+
+    @limit.setter
+    def limit(self, limit: int) -> None:
+        self._admission.set_limit(PLACES, limit)
+        while self._slots.count < limit:
+            self._slots.add()
+            self.workers.append(None)
+            self.parallelism = len(self.workers)
+
+    def set_limit(self, name: str, limit: int) -> None:
+        """Let there be *limit* of what needs call *name* from now on.
+
+        Raises:
+            UsageError: it is below 1.
+        """
+        self._admission.set_limit(name, limit)
+
+    def add(
+        self,
+        uid: str,
+        data: Any = None,
+        predecessors: Iterable[str] = (),
+        *,
+        needs: Needs = ONE_PLACE,
+        priority: float = 0.0,
+    ) -> None:
+        """Add a vertex, while others run or before; in the thread that runs the scheduler.
+
+        Other threads ask that one by `testloom.processes.thread_calls.ThreadCalls`.  An open
+        scheduler forgets vertices that have been collected, so none can follow them.
+
+        Raises:
+            ValueError: there is a vertex *uid* already.
+            KeyError: a predecessor is not there.
+            UsageError: it needs something that has no limit.
+        """
+        self._resources.check(uid, needs.amounts)
+        self._ready.add(uid, predecessors, priority)
+        self._admission.declare(uid, needs)
+        self._data[uid] = data
+
+    def discard(self, uid: str) -> bool:
+        """Let vertex *uid* never start; those that follow it do as if it had run.
+
+        Returns:
+            False if it runs, has run, or is not known.
+        """
+        is_gone = self._admission.discard(uid)
+        if is_gone:
+            self._forget_vertex(uid)
+        return is_gone
+
+    def drop_waiting(self) -> list[str]:
+        """Let the vertices that wait for others never start; return them.
+
+        What could start now, if there were slots, still will.
+        """
+        return self._ready.drop_waiting()
+
+    def close(self) -> None:
+        """Wait for no more work: an open scheduler ends when all it has is done."""
+        self._is_open = False
 
     def run(self) -> None:
         """Run everything; return when the last worker has ended.
@@ -134,26 +216,46 @@ class MultiprocessScheduler:
                     while self.step():
                         pass
                 except BaseException:
-                    self.stop(Phase.KILLING)
-                    self._see_them_end()
+                    self.kill_all()
                     raise
         finally:
             if self._own_loop:
                 self.loop.close()
 
-    def step(self) -> bool:
-        """Fill the free slots, then wait for something to happen; False once all is done."""
-        self._fill()
-        if not self._slots.busy:
-            if self._ready.left and self.phase is Phase.RUNNING:
-                if not self._slots.count:
-                    raise WorkersCannotStart("no slot is left: what ran in them cannot be ended")
-                raise InternalError(f"{self._ready.left} vertices are neither ready nor running")
-            return False
-        self.loop.run_once()
-        return True
+    def step(self, *, wait: bool = True) -> bool:
+        """Fill the free slots, then wait for something to happen; False once all is done.
 
-    poll = step
+        Without *wait* it takes notice of what has happened and returns: another loop waits for
+        ``loop.fileno()`` and until ``loop.due()``, see `testloom.scheduling.driving`.
+        """
+        self._fill()
+        if self._is_over():
+            return False
+        self.loop.run_once(wait=wait)
+        if wait:
+            return True
+        self._fill()  # nobody would wake us for that
+        return not self._is_over()
+
+    def _is_over(self) -> bool:
+        if self._slots.busy:
+            return False
+        if self.phase is not Phase.RUNNING:
+            return True
+        if self._ready.left:
+            if not self._slots.count:
+                raise WorkersCannotStart("no slot is left: what ran in them cannot be ended")
+            raise InternalError(f"{self._ready.left} vertices are neither ready nor running")
+        return not self._is_open
+
+    def poll(self) -> bool:
+        """Do as `step`."""
+        return self.step()
+
+    def kill_all(self) -> None:
+        """Kill what runs, and wait until it has ended without collecting it."""
+        self.stop(Phase.KILLING)
+        self._see_them_end()
 
     def stop(self, phase: Phase) -> None:
         """Move towards the end, as far as *phase* says."""
@@ -163,7 +265,7 @@ class MultiprocessScheduler:
         for worker in list(filter(None, self.workers)):
             if phase is Phase.TERMINATING:
                 worker.stopped = True
-                self._terminate(worker)
+                self.terminate(worker)
             elif phase is Phase.KILLING:
                 worker.stopped = True
                 worker.kill()
@@ -174,6 +276,7 @@ class MultiprocessScheduler:
             worker = self.job_factory(uid, data, slot)
         except BaseException:
             self._slots.give_back(slot)
+            self._admission.ended(uid)
             raise
         self.workers[slot] = worker
         if worker.timeout_s is not None:
@@ -206,11 +309,13 @@ class MultiprocessScheduler:
     def retry(self, worker: Worker) -> None:
         """Give up *worker*, which did not get to run, and let its vertex be ready again."""
         self.release_worker(worker.slot)
-        self._ready.put_back(worker.uid)
+        self._admission.put_back(worker.uid)
 
     def _fill(self) -> None:
-        while self._ready and self._slots and self.phase is Phase.RUNNING:
-            uid = self._ready.take()
+        while self._slots and self.phase is Phase.RUNNING:
+            uid = self._admission.take()
+            if uid is None:
+                return
             self.spawn_worker(uid, self._data[uid], self._slots.take())
 
     def _ended(self, worker: Worker) -> None:
@@ -218,6 +323,8 @@ class MultiprocessScheduler:
         slot, uid = worker.slot, worker.uid
         self._forget(slot)
         chained = self._ready.done(uid)
+        self._admission.ended(uid, chained)
+        self._forget_vertex(uid)
         try:
             self.collect_result(worker)
         except BaseException:
@@ -226,19 +333,24 @@ class MultiprocessScheduler:
         if worker.slot_lost:
             self._slots.retire(slot)
             if chained is not None:
-                self._ready.put_back(chained)
+                self._admission.put_back(chained)
         elif chained is not None and self.phase is Phase.RUNNING:
             self.spawn_worker(chained, self._data[chained], slot)
         else:
             self._slots.give_back(slot)
 
+    def _forget_vertex(self, uid: str) -> None:
+        if self._forgets:
+            self._ready.forget(uid)
+            del self._data[uid]
+
     def _time_out(self, worker: Worker) -> None:
         if self.workers[worker.slot] is worker:
             worker.timed_out = True
-            self._terminate(worker)
+            self.terminate(worker)
 
-    def _terminate(self, worker: Worker) -> None:
-        """Ask *worker* to end, and kill it when its grace is over."""
+    def terminate(self, worker: Worker) -> None:
+        """Ask *worker* to end, and kill it when its grace is over; it is collected as usual."""
         worker.terminate()
         old = self._timers.pop(worker.slot, None)
         if old is not None:
@@ -305,10 +417,13 @@ def available_cores() -> int:
         return os.cpu_count() or 1
 
 
-def _ready_queue(dag: DAG, priorities: Mapping[str, float] | None) -> ReadyQueue:
+def _ready_queue(
+    dag: DAG, priorities: Mapping[str, float] | None, needs: Mapping[str, Needs]
+) -> ReadyQueue:
     predecessors = dict(dag.vertex_predecessors_items())
+    # Only what needs the same can go on in the same place.
     groups = {
-        uid: id(data.driver)
+        uid: (id(data.driver), needs.get(uid, ONE_PLACE)) if needs else id(data.driver)
         for uid, data in dag.vertex_data.items()
         if getattr(data, "driver", None) is not None
     }

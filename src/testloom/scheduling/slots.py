@@ -27,6 +27,14 @@ class Slots:
         """How many slots are taken."""
         return self.count - len(self._free)
 
+    def add(self) -> int:
+        """Add a slot, which is free; return its number."""
+        slot = len(self._is_free)
+        self._is_free.append(True)
+        heapq.heappush(self._free, slot)
+        self.count += 1
+        return slot
+
     def take(self) -> int:
         """Return the lowest free slot, which is taken then.
 
