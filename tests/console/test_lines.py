@@ -265,7 +265,7 @@ def test_attempts_are_told_in_a_line_each_and_counted_once() -> None:
         time_s=0.5,
         max_attempts=3,
     )
-    stage.console.attempt_failed(first, stage.load)
+    stage.console.attempt_added(first, stage.load)
     stage.add("a", attempt=2, max_attempts=3, earlier=(first,), time_s=0.25)
     assert stage.out.getvalue() == (
         "run 2f1c: 1 test, 2 slots, linux-x86_64\n"

@@ -109,6 +109,7 @@ def test_a_journal_reads_as_it_was_written(tmp_path: Path) -> None:
         tests=list(TESTS),
         entries=entries,
         attempts={},
+        settled=set(),
         ends=[
             FragmentEnd(t=0.5, uid="u1", slot=1, end="Returned", wall_s=0.5, cpu_s=0.25),
             FragmentEnd(t=1.0, uid="u2", slot=1, end="Returned", wall_s=0.5, cpu_s=0.25),
@@ -410,7 +411,7 @@ def check_attempts(path: Path) -> None:
         for e in summary.entries
     ] == [
         ("a", "PASS", "2/3", [("FAIL", "1/3")]),
-        ("b", "SKIP", "1/1", [("FAIL", "1/3")]),
+        ("b", "SKIP", "2/3", [("FAIL", "1/3")]),
     ]
     first = summary.entries[0]
     assert [summary.load(e).log for e in (*first.earlier, first)] == ["first\n", "second\n"]

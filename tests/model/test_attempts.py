@@ -9,12 +9,15 @@ from testloom.model.status import TestStatus
 from testloom.model.summary import ResultEntry
 
 
-def entry(name: str, status: TestStatus = TestStatus.PASS, test: str = "t") -> ResultEntry:
-    return ResultEntry(name=name, test=test, status=status)
+def entry(
+    name: str, status: TestStatus = TestStatus.PASS, test: str = "t", attempt: int = 4
+) -> ResultEntry:
+    return ResultEntry(name=name, test=test, status=status, attempt=attempt)
 
 
-CRASH = entry("t", TestStatus.ERROR)
-FIRST, SECOND = entry("t.a", TestStatus.FAIL), entry("t.a", TestStatus.ERROR)
+FIRST = entry("t.a", TestStatus.FAIL, attempt=1)
+CRASH = entry("t", TestStatus.ERROR, attempt=2)
+SECOND = entry("t.a", TestStatus.ERROR, attempt=3)
 
 
 def names_of(results: list[ResultEntry]) -> dict[str, list[ResultEntry]]:
@@ -22,7 +25,7 @@ def names_of(results: list[ResultEntry]) -> dict[str, list[ResultEntry]]:
 
 
 def test_a_result_gets_the_earlier_ones_of_its_name_oldest_first() -> None:
-    found = with_earlier([entry("t.a"), entry("t")], [FIRST, CRASH, SECOND])
+    found = with_earlier([entry("t.a"), entry("t")], [SECOND, FIRST, CRASH])
     assert names_of(found) == {"t.a": [FIRST, SECOND], "t": [CRASH]}
 
 
@@ -33,6 +36,11 @@ def test_what_did_not_come_again_goes_to_the_result_of_the_test_itself() -> None
 def test_what_did_not_come_again_goes_to_the_last_one_if_the_test_itself_has_none() -> None:
     found = with_earlier([entry("t.b"), entry("t.c")], [CRASH])
     assert names_of(found) == {"t.b": [], "t.c": [CRASH]}
+
+
+def test_an_attempt_that_counts_is_not_an_earlier_one() -> None:
+    found = with_earlier([entry("t.a", TestStatus.ERROR, attempt=3)], [FIRST, SECOND, entry("t.a")])
+    assert names_of(found) == {"t.a": [FIRST, entry("t.a")]}
 
 
 def test_results_of_many_tests_keep_their_order() -> None:

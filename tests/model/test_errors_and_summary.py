@@ -88,7 +88,7 @@ def test_who_wants_to_hear_nothing_is_a_listener() -> None:
     listener.run_started(RUN, tests=1, fragments=1, now=0)
     listener.fragment_started("t.run", "t", "run", 0, 0)
     listener.result_added(entry("t", TestStatus.PASS), no_record)
-    listener.attempt_failed(entry("t", TestStatus.FAIL), no_record)
+    listener.attempt_added(entry("t", TestStatus.FAIL), no_record)
     listener.fragment_ended("t.run", "t", 0, 0)
     listener.said("x")
     listener.stopping("x", 0)

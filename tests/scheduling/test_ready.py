@@ -376,3 +376,25 @@ def test_dropping_what_waits_leaves_what_is_ready() -> None:
     assert queue.drop_waiting() == ["c", "d", "e"]
     assert queue.done("a") is None
     assert rounds(queue) == ["b"]
+
+
+def test_units_that_run_again_are_chained_as_they_were_and_come_last() -> None:
+    #  a -> b -> c   d
+    graph = drawn("a -> b -> c\n d\n e")
+    queue = ReadyQueue(graph, groups=dict.fromkeys("abc", 1))
+    assert queue.take() == "a"
+    assert [queue.done("a"), queue.done("b"), queue.done("c")] == ["b", "c", None]
+    queue.again({"a": [], "b": ["a"], "c": ["b"]})
+    assert queue.left == 5
+    assert [queue.take(), queue.take(), queue.take()] == ["d", "e", "a"]
+    assert [queue.continues(unit) for unit in "abc"] == [True, True, False]
+    assert [queue.done(unit) for unit in "adbec"] == ["b", None, "c", None, None]
+    assert (queue.left, len(queue)) == (0, 0)
+
+
+def test_units_that_run_again_keep_their_priority() -> None:
+    queue = ReadyQueue(drawn("a\n b\n c"), priorities={"b": 1.0})
+    assert queue.take() == "b"
+    queue.done("b")
+    queue.again({"b": []})
+    assert [queue.take() for _ in range(3)] == ["b", "a", "c"]

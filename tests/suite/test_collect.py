@@ -22,8 +22,10 @@ from testloom.model.status import TestStatus as Status
 from testloom.model.summary import ResultEntry
 from testloom.model.test import BrokenTest
 from testloom.scheduling.graph import Graph
+from testloom.suite.attempts import Retrying
 from testloom.suite.collect import Collector
 from testloom.suite.planning import Plan, PlannedTest
+from testloom.suite.retries import Again, Retries, RetryPolicy
 
 
 class Run:
@@ -38,11 +40,23 @@ class Run:
             owners.update({f"{name}.{step}": test for step in steps})
         self.plan = Plan(Graph(), self.tests, owners, [], {})
         self.records: dict[str, ResultRecord] = {}
-        self.collector = Collector(self.plan, self._keep, started_at=10.0)
+        self.kept_attempts: list[tuple[str, str, str | None]] = []
+        self.settled_tests: list[str] = []
+        self.collector = Collector(self.plan, self, started_at=10.0)
 
-    def _keep(self, entry: ResultEntry, data: bytes) -> ResultEntry:
-        self.records[entry.name] = records.decode(data)
+    def keep(self, entry: ResultEntry, record: bytes, *, settles: bool) -> ResultEntry:
+        if record != b"{":
+            self.records[entry.name] = records.decode(record)
+        if settles:
+            self.settled(entry.test)
         return entry
+
+    def tried(self, entry: ResultEntry, record: bytes) -> ResultEntry:
+        self.kept_attempts.append((entry.name, entry.status.name, records.decode(record).msg))
+        return entry
+
+    def settled(self, test: str) -> None:
+        self.settled_tests.append(test)
 
     def ends(
         self,
@@ -244,8 +258,92 @@ def test_bytes_that_are_no_result_become_an_error() -> None:
         cpu_s=0,
         started_at=10,
     )
-    run.records = {}
-    run.collector._keep = lambda entry, _data: entry
     run.collector.collect(worker)
 
     assert [(e.status, e.reason) for e in run.collector.entries] == [(Status.ERROR, "protocol")]
+
+
+def retrying(run: Run, policy: RetryPolicy) -> None:
+    """Let all tests of *run* run again as *policy* says."""
+    retrying = Retrying(policy)
+    for uid in run.plan.owners:
+        run.plan.graph.predecessors[uid] = frozenset()
+    retrying.begin(run.plan)
+    run.collector = Collector(run.plan, run, started_at=10.0, retrying=retrying)
+
+
+def entries_of(run: Run) -> list[tuple[str, str, str, list[tuple[str, str]]]]:
+    return [
+        (e.name, e.status.name, e.tries, [(one.status.name, one.tries) for one in e.earlier])
+        for e in run.collector.entries
+    ]
+
+
+def test_a_test_is_settled_by_its_last_result_or_else_by_itself() -> None:
+    run = Run(t=["one", "two"], u=["one", "two"])
+    run.ends("t.one", pushed=[("t.a", Status.PASS, None), ("t", Status.PASS, None)])
+    assert run.settled_tests == []
+    run.ends("t.two")
+    run.ends("u.one")
+    run.ends("u.two", pushed=[("u.a", Status.PASS, None), ("u", Status.PASS, None)])
+    assert run.settled_tests == ["t", "u"]
+
+
+def test_results_are_held_until_it_is_known_whether_they_count() -> None:
+    run = Run(t=["one", "two"])
+    retrying(run, RetryPolicy(retries=Retries(2)))
+    run.ends("t.one", pushed=[("t.a", Status.FAIL, "no answer")])
+    assert (run.rows, run.kept_attempts) == ([], [])
+    test = run.ends("t.two", pushed=[("t", Status.PASS, None)])
+    assert run.rows == []
+    assert run.kept_attempts == [("t.a", "FAIL", "no answer"), ("t", "PASS", None)]
+    assert test.attempts is not None
+    assert (test.attempts.take_next(), test.attempts.take_next()) == (Again(0.0), None)
+
+    run.ends("t.one", pushed=[("t.a", Status.PASS, None)])
+    run.ends("t.two", pushed=[("t", Status.PASS, None)])
+    assert entries_of(run) == [
+        ("t.a", "PASS", "2/3", [("FAIL", "1/3")]),
+        ("t", "PASS", "2/3", [("PASS", "1/3")]),
+    ]
+    assert run.settled_tests == ["t"]
+    assert (run.collector.bad, run.collector.bad_in_a_row) == (0, 0)
+
+
+def test_names_that_were_made_unique_are_the_same_again() -> None:
+    run = Run(t=["run"])
+    retrying(run, RetryPolicy(retries=Retries(1)))
+    for _ in range(2):
+        run.ends("t.run", pushed=[("t", Status.PASS, None), ("t", Status.PASS, None)])
+    for _ in range(2):
+        run.ends("t.run", WorkerDied(Killed(9)), pushed=[("t", Status.FAIL, "x")])
+
+    assert [row[0] for row in run.rows] == ["t", "t__except1"]
+
+
+def test_a_repeated_test_fails_with_the_last_failure_and_keeps_the_rest() -> None:
+    run = Run(t=["run"])
+    retrying(run, RetryPolicy(repeat=4))
+    for status in (Status.PASS, Status.FAIL, Status.ERROR, Status.PASS):
+        run.ends("t.run", pushed=[("t", status, None)])
+    earlier = [("PASS", "1/4"), ("FAIL", "2/4"), ("PASS", "4/4")]
+    assert entries_of(run) == [("t", "ERROR", "3/4", earlier)]
+
+
+def test_a_test_whose_second_attempt_did_not_end_says_so_and_keeps_the_first() -> None:
+    run = Run(t=["run"], u=["one", "two"])
+    retrying(run, RetryPolicy(retries=Retries(1)))
+    run.plan.tests["t"].started = True
+    run.ends("t.run", pushed=[("t", Status.FAIL, "first")])
+    run.ends("u.one", pushed=[("u.a", Status.FAIL, "held")])
+    run.collector.add_not_run("Testsuite aborted")
+    assert entries_of(run) == [("t", "SKIP", "2/2", [("FAIL", "1/2")]), ("u.a", "FAIL", "1/2", [])]
+    assert run.settled_tests == []
+
+
+def test_tests_that_others_follow_never_run_again() -> None:
+    run = Run(t=["run"], u=["run"])
+    run.plan.graph.predecessors = {"t.run": frozenset(), "u.run": frozenset({"t.run"})}
+    retrying = Retrying(RetryPolicy(retries=Retries(1)))
+    assert retrying.begin(run.plan) == {"u.run"}
+    assert retrying.notes == ("1 of the tests never run again, because others follow them",)

@@ -154,3 +154,30 @@ def test_the_debugger_starts_where_it_was_raised(
 
     assert len(where) == 1
     assert "ValueError: planted" in capsys.readouterr().err
+
+
+def test_a_test_that_runs_again_is_given_the_same_values_and_an_untouched_driver(
+    lab: Any, run_here: Any
+) -> None:
+    seen: list[Any] = []
+
+    def look(test: Any, previous: dict[str, Any], _slot: int) -> None:
+        seen.append((previous, vars(test).get("mark")))
+        test.mark = "touched"
+
+    def collect(worker: Any) -> None:
+        if worker.uid != "b.look":
+            return
+        if len(seen) < 3:
+            lab.pool.again(["b.look"])
+            lab.scheduler.again({"b.look": []})
+        else:
+            lab.pool.release(["b.look"])
+
+    lab.add("a.run", lambda *_: "value")
+    lab.add("b.look", look, after="a.run")
+    lab.on_collect = collect
+    run_here(repeatable={"b.look"})
+
+    assert seen == [({"a.run": "value"}, None)] * 3
+    assert (lab.pool._values, lab.pool._untouched) == ({}, {})

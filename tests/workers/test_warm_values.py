@@ -406,3 +406,28 @@ print(len(ended), {type(w.end).__name__ for w in ended}, grown)
 
     assert (count, ends, ran.stderr) == ("45", "{'Returned'}", "")
     assert int(grown) < 80_000
+
+
+def test_a_test_that_runs_again_is_given_the_same_values_and_an_untouched_driver(lab: Any) -> None:
+    def first(test: Any, previous: dict[str, Any], _slot: int) -> None:
+        print(previous, vars(test).get("seen"))
+        test.seen = os.getpid()
+
+    def second(test: Any, _previous: dict[str, Any], _slot: int) -> None:
+        print(test.seen == os.getpid())
+
+    lab.add("a.run", lambda *_: "value")
+    test = lab.add("b.first", lab.test(first=first, second=second), after="a.run")
+    lab.add("b.second", test, after="b.first")
+    repeatable = {"b.first", "b.second"}
+    outputs: list[str] = []
+
+    def collect(worker: Any) -> None:
+        outputs.append(worker.output.decode())
+        if worker.uid == "b.second" and len(outputs) < 9:
+            lab.pool.again(repeatable)
+            lab.scheduler.again({"b.first": [], "b.second": ["b.first"]}, after_s=0.01)
+
+    lab.on_collect = collect
+    lab.run(jobs=1, repeatable=repeatable)
+    assert outputs == ["", *["{'a.run': 'value'} None\n", "True\n"] * 4]

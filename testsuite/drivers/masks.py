@@ -26,7 +26,7 @@ MASKS = (
     # A long line of a log is cut, and how long this is depends on where people keep such files.
     _mask(r"\(cwd=[^)\n]*(?:\)|…$)", "(cwd=<tmp>)"),
     # The rule above a result ends with its time, and gets shorter as that gets longer.
-    _mask(r"─{2,} \d[\d.]*s( · slot \d+)? ──$", r"── <time>\1 ──"),
+    _mask(r"─{2,} \d[\d.]*s((?: · slot \d+)?(?: · try \d+/\d+)?) ──$", r"── <time>\1 ──"),
     _mask(r"^( Slowest  ).*(?:\n {9,}\d[\d.]*s  .*)*", r"\1<tests and times>"),
     _mask(rf"\bin {_SECONDS} ?s\b", "in <time>"),
     # Reports.

@@ -87,8 +87,9 @@ class Console(Silent):
         elif entry.is_flaky:
             self.show([flaky_line(entry, self.look)])
 
-    def attempt_failed(self, entry: ResultEntry, load: Load) -> None:  # noqa: ARG002 - the interface's argument
-        self.show([attempt_line(entry, self.look)])
+    def attempt_added(self, entry: ResultEntry, load: Load) -> None:  # noqa: ARG002 - the interface's argument
+        if entry.status.is_bad:
+            self.show([attempt_line(entry, self.look)])
 
     def said(self, line: str) -> None:
         self.show([[(shown_line(line), "")]])

@@ -94,7 +94,7 @@ def headline(entry: ResultEntry, look: Look) -> Line:
         facts.append(exact_duration(entry.time_s))
     if entry.slot >= 0:
         facts.append(f"slot {entry.slot}")
-    if entry.max_attempts > 1:
+    if max(entry.attempt, entry.max_attempts) > 1:
         facts.append(f"try {entry.tries}")
     right = f" {look.glyphs.between} ".join(facts)
     status = entry.status.name

@@ -13,6 +13,7 @@ r"""The keys of ``test.yaml`` that `testloom.drivers.CommandDriver` understands,
     timeout: 10                 # seconds
     requires: [awk, bc]         # programs without which the test is skipped
     copy: false                 # run in the test's own directory
+    retries: 2                  # see `testloom.suite.retries`
     control: ...                # see `testloom.drivers.control`
     tags: [smoke]
     description: Adds two numbers.
@@ -254,7 +255,7 @@ _READERS: Final[Mapping[str, tuple[str, Callable[[Any], Any]]]] = {
 }
 """The field of `CommandSpec` that a key fills, and what reads its value."""
 
-KEYS: Final = frozenset({"cmd", "control", "tags", "description", "driver", *_READERS})
+KEYS: Final = frozenset({"cmd", "control", "tags", "description", "driver", "retries", *_READERS})
 """What a test of this kind may say."""
 _KNOWN: Final = KEYS | {"test_dir", "test_name", "test_matcher", "working_dir"}
 

@@ -11,7 +11,7 @@ increases `FORMAT`.
 
 A `Result` holds the `testloom.model.result.ResultRecord` exactly as the worker sent it.
 
-Version 2 has, besides what version 1 has, `Attempt` and `Result.settles`.
+Version 2 has, besides what version 1 has, `Attempt`, `TestEnd` and `Result.settles`.
 """
 
 from __future__ import annotations
@@ -186,6 +186,12 @@ class Attempt(AttemptIndex, frozen=True, kw_only=True, tag="attempt"):
     record: msgspec.Raw
 
 
+class TestEnd(_Record, frozen=True, tag="test-end"):
+    """All fragments of a test have ended, and the last one had no result that settles it."""
+
+    test: str
+
+
 class RunEnd(_Record, frozen=True, tag="run-end"):
     """The run ended by itself; where this record is missing, something ended it."""
 
@@ -194,10 +200,20 @@ class RunEnd(_Record, frozen=True, tag="run-end"):
     exit_code: int = 0
 
 
-Written = RunStart | Tests | Edges | FragmentStart | FragmentEnd | Result | Attempt | RunEnd
+Written = (
+    RunStart | Tests | Edges | FragmentStart | FragmentEnd | Result | Attempt | TestEnd | RunEnd
+)
 """What a writer writes."""
 Indexed = (
-    RunStart | Tests | Edges | FragmentStart | FragmentEnd | ResultIndex | AttemptIndex | RunEnd
+    RunStart
+    | Tests
+    | Edges
+    | FragmentStart
+    | FragmentEnd
+    | ResultIndex
+    | AttemptIndex
+    | TestEnd
+    | RunEnd
 )
 """What a reader reads one after the other."""
 

@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import os
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from testloom.journal import format as form
 from testloom.journal.spans import spans_in
@@ -38,6 +39,8 @@ class Journal:
     """The final results, each with those of earlier attempts."""
     attempts: Mapping[str, Sequence[ResultEntry]]
     """The results that are not final, by their test, in the order in which they came."""
+    settled: AbstractSet[str]
+    """The tests all of whose fragments have ended; none in a journal of version 1."""
     ends: Sequence[form.FragmentEnd]
     """The fragments that ended, in the order in which they did."""
     running: Sequence[form.FragmentStart]
@@ -63,6 +66,7 @@ class _Reading:
     tests: list[form.PlannedTest] = dataclasses.field(default_factory=list)
     entries: list[ResultEntry] = dataclasses.field(default_factory=list)
     attempts: dict[str, list[ResultEntry]] = dataclasses.field(default_factory=dict)
+    settled: set[str] = dataclasses.field(default_factory=set)
     ends: list[form.FragmentEnd] = dataclasses.field(default_factory=list)
     running: dict[str, form.FragmentStart] = dataclasses.field(default_factory=dict)
     skipped: int = 0
@@ -86,6 +90,10 @@ class _Reading:
                 self.ends.append(record)
             case form.ResultIndex():
                 self.entries.append(record.entry(place))
+                if record.settles:
+                    self.settled.add(record.test)
+            case form.TestEnd():
+                self.settled.add(record.test)
             case form.AttemptIndex():
                 self.attempts.setdefault(record.test, []).append(record.entry(place))
             case form.RunEnd():
@@ -131,6 +139,7 @@ def read(path: str) -> Journal:
         tests=reading.tests,
         entries=all_with_earlier(reading.entries, reading.attempts),
         attempts=reading.attempts,
+        settled=reading.settled,
         ends=reading.ends,
         running=tuple(reading.running.values()),
         dropped_bytes=size - end,
@@ -218,12 +227,16 @@ def _missing(journal: Journal) -> list[ResultEntry]:
     seen = {entry.test for entry in journal.entries}
     started = {start.test: start for start in journal.running}
     missing = [
-        _unfinished(test, started.get(test.name)) for test in journal.tests if test.name not in seen
+        _unfinished(test, started.get(test.name), journal.attempts.get(test.name, ()))
+        for test in journal.tests
+        if test.name not in seen
     ]
     return all_with_earlier(missing, journal.attempts)
 
 
-def _unfinished(test: form.PlannedTest, start: form.FragmentStart | None) -> ResultEntry:
+def _unfinished(
+    test: form.PlannedTest, start: form.FragmentStart | None, earlier: Sequence[ResultEntry]
+) -> ResultEntry:
     return ResultEntry(
         name=test.name,
         test=test.name,
@@ -237,6 +250,8 @@ def _unfinished(test: form.PlannedTest, start: form.FragmentStart | None) -> Res
         source=test.source,
         line=test.line,
         tags=test.tags,
+        attempt=1 + max((one.attempt for one in earlier), default=0),
+        max_attempts=max((one.max_attempts for one in earlier), default=1),
     )
 
 

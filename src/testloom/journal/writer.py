@@ -117,6 +117,10 @@ class JournalWriter:
         """Keep a result whose test is going to run again; return its place."""
         return self._append(form.encode(form.attempt_of(entry, record, self._now())))
 
+    def test_settled(self, test: str) -> None:
+        """Note that all fragments of *test* have ended, if its last result did not settle it."""
+        self._append(form.encode(form.TestEnd(t=self._now(), test=test)))
+
     def run_ended(self, *, duration_s: float, stopped: str = "", exit_code: int = 0) -> None:
         """End: a journal without this belongs to a run that something ended."""
         end = form.RunEnd(

@@ -19,12 +19,17 @@ def with_earlier(
     """Return the final *results* of one test, each with what belongs to it of *earlier*.
 
     A result gets the earlier ones of its name.  Those of names that did not come again go to
-    the result that has the name of the test, or else to the last one: nothing is lost.
+    the result that has the name of the test, or else to the last one: nothing is lost.  Of an
+    attempt that counts nothing is an earlier one, even if it is among *earlier*: where a test was
+    repeated, that is known only afterwards.
     """
+    counting = {result.attempt for result in results}
     names = {result.name for result in results}
     own = results[-1].test if results[-1].test in names else results[-1].name
     found: dict[str, list[ResultEntry]] = {}
-    for one in earlier:
+    for one in sorted(earlier, key=lambda one: one.attempt):
+        if one.attempt in counting:
+            continue
         found.setdefault(one.name if one.name in names else own, []).append(one)
     return [
         msgspec.structs.replace(result, earlier=tuple(found[result.name]))

@@ -30,7 +30,7 @@ class RunListener(Protocol):
     def result_added(self, entry: ResultEntry, load: Load) -> None:
         """A result is final; ``load(entry)`` gives it with its logs (reads the disk)."""
 
-    def attempt_failed(self, entry: ResultEntry, load: Load) -> None:
+    def attempt_added(self, entry: ResultEntry, load: Load) -> None:
         """A result that does not count, because its test is going to run again."""
 
     def said(self, line: str) -> None:
@@ -61,7 +61,7 @@ class Silent:
     def result_added(self, entry: ResultEntry, load: Load) -> None:
         """Do nothing."""
 
-    def attempt_failed(self, entry: ResultEntry, load: Load) -> None:
+    def attempt_added(self, entry: ResultEntry, load: Load) -> None:
         """Do nothing."""
 
     def said(self, line: str) -> None:

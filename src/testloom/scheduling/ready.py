@@ -8,6 +8,7 @@ priority, then in the order in which they were given, whatever the hash seed.
 from __future__ import annotations
 
 import heapq
+import itertools
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Final
 
@@ -185,6 +186,32 @@ class ReadyQueue:
         self._next.clear()
         self._chained.clear()
         return [self._uids[at] for at in dropped]
+
+    def again(self, follows: Mapping[str, Iterable[str]]) -> None:
+        """Let units that are done be done once more, after all that are there now.
+
+        *follows* has the units, and which of each other they follow.  They are chained as they
+        were.
+        """
+        old = [self._number[uid] for uid in follows]
+        new = dict(zip(old, itertools.count(len(self._uids)), strict=False))
+        for uid, at in zip(follows, old, strict=True):
+            self._number[uid] = new[at]
+            self._uids.append(uid)
+            self._state.append(_WAITS)
+            if self._keys is not None:
+                self._keys.append((self._keys[at][0], new[at]))
+            if self._chained.get(at) in new:
+                self._chained[new[at]] = new[self._chained[at]]
+        for uid, before in follows.items():
+            needed = {self._number[p] for p in before}
+            self._waits_for.append(len(needed))
+            for other in needed:
+                self._next.setdefault(other, []).append(self._number[uid])
+        self.left += len(old)
+        for at in new.values():
+            if self._waits_for[at] == 0:
+                self._push(at)
 
     def _find_chains(self, groups: Mapping[str, Hashable]) -> dict[int, int]:
         group_of = [groups.get(uid) for uid in self._uids]

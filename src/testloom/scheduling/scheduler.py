@@ -108,6 +108,9 @@ class MultiprocessScheduler:
         self._slots = Slots(self.parallelism)
         self._resources = Resources(self.parallelism, limits)
         self._admission = Admission(self._ready, self._resources, needs, in_order=in_order)
+        self._needs = needs or {}
+        self._delayed = 0
+        """How many groups of vertices wait for their time to run once more."""
         self._timers: dict[int, Timer] = {}
         self._polled: set[int] = set()
         self._poll_timer: Timer | None = None
@@ -126,7 +129,8 @@ class MultiprocessScheduler:
         """Whether nothing new is going to be started."""
         if self.phase is not Phase.RUNNING:
             return True
-        return not self._is_open and self._ready.left == self.active_workers
+        is_all = self._ready.left == self.active_workers and not self._delayed
+        return is_all and not self._is_open
 
     @no_work_left.setter
     def no_work_left(self, value: bool) -> None:
@@ -246,7 +250,7 @@ class MultiprocessScheduler:
             if not self._slots.count:
                 raise WorkersCannotStart("no slot is left: what ran in them cannot be ended")
             raise InternalError(f"{self._ready.left} vertices are neither ready nor running")
-        return not self._is_open
+        return not (self._is_open or self._delayed)
 
     def poll(self) -> bool:
         """Do as `step`."""
@@ -310,6 +314,24 @@ class MultiprocessScheduler:
         """Give up *worker*, which did not get to run, and let its vertex be ready again."""
         self.release_worker(worker.slot)
         self._admission.put_back(worker.uid)
+
+    def again(self, follows: Mapping[str, Iterable[str]], *, after_s: float = 0.0) -> None:
+        """Run vertices that have ended once more, at the earliest in *after_s* seconds.
+
+        *follows* has their uids, and which of each other they follow.
+        """
+
+        def ready() -> None:
+            self._delayed -= 1
+            for uid in follows:
+                self._admission.declare(uid, self._needs.get(uid, ONE_PLACE))
+            self._ready.again(follows)
+
+        self._delayed += 1
+        if after_s > 0:
+            self.loop.call_at(self.loop.now() + after_s, ready)
+        else:
+            ready()
 
     def _fill(self) -> None:
         while self._slots and self.phase is Phase.RUNNING:

@@ -7,12 +7,13 @@ test is never a PASS once we or the system have ended its process.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import msgspec
 
 from testloom.model import reason, records
+from testloom.model.attempts import with_earlier
 from testloom.model.log import Log
 from testloom.model.outcome import (
     Exited,
@@ -28,7 +29,9 @@ from testloom.model.result import ResultHead, TestResult
 from testloom.model.status import PASSING_STATUSES, FailureReason, TestStatus, signal_name
 from testloom.model.summary import ResultEntry
 from testloom.model.test import BrokenTest
+from testloom.suite.attempts import Attempts, Made, Retrying
 from testloom.suite.planning import Plan, PlannedTest
+from testloom.suite.retries import Again, Counts
 
 
 class Finished(Protocol):
@@ -44,16 +47,31 @@ class Finished(Protocol):
     started_at: float
 
 
-Keep = Callable[[ResultEntry, bytes], ResultEntry]
-"""Make a result durable and tell everybody; return it with its place."""
+class Sink(Protocol):
+    """Makes results durable, and tells everybody."""
+
+    def keep(self, entry: ResultEntry, record: bytes, *, settles: bool) -> ResultEntry:
+        """Take a result that counts, and return it with its place.
+
+        The last one of a test all of whose fragments have ended *settles* it.
+        """
+
+    def tried(self, entry: ResultEntry, record: bytes) -> ResultEntry:
+        """Take a result that does not count, because its test runs again."""
+
+    def settled(self, test: str) -> None:
+        """All fragments of *test* have ended, and the last ones had no result."""
 
 
 class Collector:
     """The results of a run, as they come in."""
 
-    def __init__(self, plan: Plan, keep: Keep, *, started_at: float) -> None:
+    def __init__(
+        self, plan: Plan, sink: Sink, *, started_at: float, retrying: Retrying | None = None
+    ) -> None:
         self._plan = plan
-        self._keep = keep
+        self._sink = sink
+        self._retrying = retrying
         self._run_started_at = started_at
         self.entries: list[ResultEntry] = []
         self.bad = 0
@@ -65,6 +83,8 @@ class Collector:
         """Name of each result -> uid of the fragment that pushed it."""
         self._again: dict[str, int] = {}
         """How often a name was made unique."""
+        self._made: list[Made] = []
+        """Results that nobody has been told of yet."""
 
     def add_broken(self, broken: BrokenTest) -> None:
         """A test that could not even be planned."""
@@ -75,12 +95,14 @@ class Collector:
         place = self._plan.places.get(broken.test_name)
         test = place or PlannedTest(broken.test_name, "", "", 1, ())
         self._add(test, f"{broken.test_name}.add_test", records.encode(result), None)
+        self._keep(self._taken(), settles=True)
 
     def add_pushed(self, driver: Any, test: PlannedTest) -> None:
         """What a driver pushed before any of its fragments ran."""
         for item in driver.result_queue:
             self._add(test, f"{test.name}.add_test", records.encode(item.result), None)
         driver.result_queue = []
+        self._keep(self._taken(), settles=False)
 
     def collect(self, worker: Finished) -> PlannedTest:
         """Take a fragment that has ended; return its test."""
@@ -96,17 +118,89 @@ class Collector:
             self._collect_odd(test, worker)
         if test.left == 0 and test.results == 0:
             self._no_result(test, worker)
+        made = self._taken()
+        if test.attempts is not None:
+            test.attempts.held += made
+            if test.left == 0:
+                self._decide(test, test.attempts)
+        elif test.left == 0 and not made:
+            self._sink.settled(test.name)
+        else:
+            self._keep(made, settles=test.left == 0)
         return test
 
     def add_not_run(self, why: str) -> None:
         """Give each test that has no result one that says that it did not run."""
         for test in self._plan.tests.values():
-            if test.results == 0:
+            attempts = test.attempts
+            if attempts is not None and attempts.held:
+                self._keep_last(attempts, attempts.held, settles=False)
+            elif test.results == 0:
                 result = TestResult(test.name, status=TestStatus.SKIP)
                 result.msg = why
                 result.reason = reason.INTERRUPTED if test.started else reason.RUN_ABORTED
                 result.failure_reasons = {FailureReason.NOT_RUN}
                 self._add(test, test.name, records.encode(result), None)
+                earlier = [] if attempts is None else attempts.earlier
+                self._keep(self._taken(), settles=False, earlier=earlier)
+
+    def _decide(self, test: PlannedTest, attempts: Attempts) -> None:
+        """All fragments of *test* have ended: let its results count, or let it run again."""
+        assert self._retrying is not None
+        match self._retrying.decide(attempts):
+            case Again() as again:
+                attempts.next = again
+                self._try(attempts)
+                self._start_over(test, attempts)
+            case Counts.WORST if attempts.worst and not _is_bad(attempts.held):
+                self._try(attempts)
+                self._keep_last(attempts, attempts.worst, settles=True)
+            case _:
+                self._keep_last(attempts, attempts.held, settles=True)
+
+    def _try(self, attempts: Attempts) -> None:
+        """The results of an attempt do not count."""
+        assert self._retrying is not None
+        if _is_bad(attempts.held) or self._retrying.keeps_all:
+            attempts.earlier += [self._sink.tried(entry, data) for entry, data in attempts.held]
+        if _is_bad(attempts.held):
+            attempts.worst = attempts.held
+        for entry, _ in attempts.held:
+            del self._sources[entry.name]
+            self._again.pop(entry.name.rpartition("__except")[0], None)
+        attempts.held = []
+
+    def _start_over(self, test: PlannedTest, attempts: Attempts) -> None:
+        attempts.number += 1
+        test.left = len(attempts.follows)
+        test.results = 0
+        test.wall_s = test.cpu_s = 0.0
+
+    def _keep_last(self, attempts: Attempts, made: list[Made], *, settles: bool) -> None:
+        """The results of an attempt count, and there is no further one."""
+        self._keep(made, settles=settles, earlier=attempts.earlier)
+        attempts.held, attempts.worst = [], []
+
+    def _taken(self) -> list[Made]:
+        made, self._made = self._made, []
+        return made
+
+    def _keep(
+        self, made: Sequence[Made], *, settles: bool, earlier: Sequence[ResultEntry] = ()
+    ) -> None:
+        """Let results count; the last one of them *settles* its test, or does not."""
+        entries = [entry for entry, _ in made]
+        if earlier and entries:
+            entries = with_earlier(entries, earlier)
+        last = len(made) - 1
+        for at, entry in enumerate(entries):
+            if entry.status.is_bad:
+                self.bad += 1
+                self.bad_in_a_row += 1
+            else:
+                self.bad_in_a_row = 0
+            kept = self._sink.keep(entry, made[at][1], settles=settles and at == last)
+            self.entries.append(kept)
 
     def _collect_odd(self, test: PlannedTest, worker: Finished) -> None:
         """A fragment that did not just return."""
@@ -233,16 +327,13 @@ class Collector:
             line=test.line,
             tags=test.tags,
             info=head.info,
+            attempt=1 if test.attempts is None else test.attempts.number,
+            max_attempts=1 if test.attempts is None else test.attempts.max_attempts,
         )
         test.results += 1
         if "leak" in head.info:
             self.left_behind[uid] = head.info["leak"]
-        if status.is_bad:
-            self.bad += 1
-            self.bad_in_a_row += 1
-        else:
-            self.bad_in_a_row = 0
-        self.entries.append(self._keep(entry, data))
+        self._made.append((entry, data))
 
     def _duplicate(self, head: ResultHead, uid: str, data: bytes) -> tuple[ResultHead, bytes]:
         """Return the ERROR that stands for a second result of the same name."""
@@ -263,6 +354,10 @@ class Collector:
             number += 1
         self._again[name] = number
         return f"{name}__except{number}"
+
+
+def _is_bad(made: Sequence[Made]) -> bool:
+    return any(entry.status.is_bad for entry, _ in made)
 
 
 _LEFT_BEHIND = ("processes", "threads", "descriptors")

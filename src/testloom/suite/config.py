@@ -46,6 +46,10 @@ class Values(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     keep_work: str | None = None
     truncate_logs: int | None = None
     max_consecutive_failures: int | None = None
+    retries: int | str | None = None
+    retry_delay: float | None = None
+    retry_budget: int | None = None
+    flaky_fails: bool | None = None
     reports: list[str] | None = None
     env: dict[str, str] = {}
     """Added to the environment of every test."""
@@ -88,6 +92,10 @@ _OPTIONS: Final = {
     "keep-work": "--keep-work",
     "truncate-logs": "--truncate-logs",
     "max-consecutive-failures": "--max-consecutive-failures",
+    "retries": "--retries",
+    "retry-delay": "--retry-delay",
+    "retry-budget": "--retry-budget",
+    "flaky-fails": "--flaky-fails",
     "reports": "--report",
     "reporter": "--reporter",
     "color": "--color",

@@ -29,6 +29,7 @@ from testloom._version import __version__
 from testloom.model.errors import UsageError, nearest
 from testloom.suite import values
 from testloom.suite.config import Config, Setting, load_config
+from testloom.suite.retry_options import add_retry_options
 from testloom.suite.run_options import RunOptions, limit_of
 
 SUITE_HEADING: Final = "Options of this suite"
@@ -290,6 +291,7 @@ def build_parser(
     parser = Parser(prog, lenient=e3, error_exit_code=error_exit_code)
     _add_selection(parser.group("Select"))
     _add_execution(parser.group("Execute"))
+    add_retry_options(parser.group("Run again"))
     _add_debugging(parser.group("Debug"))
     baselines = parser.group("Baselines")
     baselines.ours("-u --update-baselines", None, "replace expected by actual outputs")

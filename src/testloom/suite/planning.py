@@ -11,7 +11,7 @@ import dataclasses
 import os
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from e3.collection.dag import DAG
 
@@ -21,6 +21,9 @@ from testloom.model.fragment import FragmentData
 from testloom.model.names import path_for
 from testloom.model.test import BrokenTest, ParsedTest
 from testloom.scheduling.graph import Graph, circles
+
+if TYPE_CHECKING:
+    from testloom.suite.attempts import Attempts
 
 NO_FRAGMENT: Final = "its driver added no fragment; call add_fragment in add_test"
 
@@ -42,6 +45,8 @@ class PlannedTest:
     started: bool = False
     wall_s: float = 0.0
     cpu_s: float = 0.0
+    attempts: Attempts | None = None
+    """If it may run more than once: how far it has come with that."""
 
 
 @dataclasses.dataclass(slots=True)

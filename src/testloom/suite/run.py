@@ -24,8 +24,10 @@ from testloom.processes import signals
 from testloom.processes.loop import EventLoop, Timer
 from testloom.scheduling import MultiprocessScheduler, Phase
 from testloom.scheduling.worker import Worker
+from testloom.suite.attempts import Attempts, Retrying, set_aside
 from testloom.suite.collect import Collector
 from testloom.suite.planning import Plan
+from testloom.suite.retries import RetryPolicy
 from testloom.suite.stopping import Limits, StopPolicy
 from testloom.workers.making import Workers, WorkerSettings, make_workers
 
@@ -82,13 +84,14 @@ def execute(
     listeners: Listeners,
     reader_gone: Callable[[], bool] = lambda: False,
     collector: type[Collector] = Collector,
+    retrying: Retrying | None = None,
 ) -> RunOutcome:
     """Run *plan*; return once everything has ended and every result is in *journal*.
 
-    *collector* decides what the ends of fragments mean.
+    *collector* decides what the ends of fragments mean, *retrying* which tests run again.
     """
     loop = EventLoop()
-    run = _Run(plan, info, loop, journal, listeners, limits, reader_gone, collector)
+    run = _Run(plan, info, loop, journal, listeners, limits, reader_gone, collector, retrying)
     try:
         with signals.told_to(loop, run.signalled), run.workers(env, settings) as workers:
             run.begin()
@@ -111,6 +114,7 @@ class _Run:
         limits: Limits,
         reader_gone: Callable[[], bool],
         collector: type[Collector],
+        retrying: Retrying | None,
     ) -> None:
         self._plan = plan
         self._info = info
@@ -120,7 +124,11 @@ class _Run:
         self._reader_gone = reader_gone
         self._started_at = loop.now()
         self._policy = StopPolicy(limits)
-        self._collector = collector(plan, self._keep, started_at=self._started_at)
+        self._retrying = retrying or Retrying(RetryPolicy())
+        self._repeatable = self._retrying.begin(plan)
+        self._collector = collector(
+            plan, self, started_at=self._started_at, retrying=self._retrying
+        )
         self._broken_down = ""
         self._refresh: Timer | None = None
         self._scheduler = MultiprocessScheduler(
@@ -144,6 +152,7 @@ class _Run:
             continues=self._scheduler.continues,
             note=self._listeners.said,
             slots=self._info.jobs,
+            repeatable=self._repeatable,
         )
         try:
             yield workers
@@ -182,7 +191,7 @@ class _Run:
             stopped=stopped,
             signum=self._policy.signum,
             broken_down=self._broken_down,
-            notes=tuple(_leak_notes(self._collector.left_behind)),
+            notes=(*self._retrying.notes, *_leak_notes(self._collector.left_behind)),
         )
 
     def signalled(self, signum: int) -> None:
@@ -196,7 +205,8 @@ class _Run:
         test = self._plan.owners[uid]
         test.started = True
         data.driver.execution_started = True
-        self._try(self._journal.fragment_started, uid, test.name, slot)
+        attempt = 1 if test.attempts is None else test.attempts.number
+        self._try(self._journal.fragment_started, uid, test.name, slot, attempt)
         self._listeners.fragment_started(uid, test.name, data.name, slot, self._loop.now())
         return self._workers.worker(uid, data, slot)
 
@@ -209,28 +219,52 @@ class _Run:
         self._listeners.fragment_ended(worker.uid, test.name, worker.slot, self._loop.now())
         if test.left == 0:
             self._forget(worker)
+        elif test.attempts is not None and (again := test.attempts.take_next()):
+            self._run_again(test.attempts, worker.driver, again.after_s)
         if self._policy.counted(self._collector.bad, self._collector.bad_in_a_row):
             self._stop()
         elif self._reader_gone():
             self._policy.reader_gone()
             self._stop()
 
+    def _run_again(self, attempts: Attempts, driver: Any, after_s: float) -> None:
+        """Let all fragments of a test run once more."""
+        assert self._workers is not None
+        set_aside(driver, attempts.number - 1)
+        self._workers.again(attempts.follows)
+        self._scheduler.again(attempts.follows, after_s=after_s)
+
     def _forget(self, worker: Any) -> None:
         """Let go of a driver none of whose fragments is left to run."""
+        if worker.uid in self._repeatable:
+            assert self._workers is not None
+            self._workers.release(worker.driver.fragment_uids)
         for uid in worker.driver.fragment_uids:
             data = self._plan.fragments.get(uid)
             if data is not None:
                 data.clear_driver_data()
         worker.driver = None
 
-    def _keep(self, entry: ResultEntry, record: bytes) -> ResultEntry:
+    def keep(self, entry: ResultEntry, record: bytes, *, settles: bool) -> ResultEntry:
         """Write a result to the journal, then tell everybody."""
-        place = self._try(self._journal.result, entry, record)
+        place = self._try(lambda: self._journal.result(entry, record, settles=settles))
         msgspec.structs.force_setattr(entry, "place", place)  # nobody has seen it yet
         self._listeners.result_added(entry, self._journal.load)
         return entry
 
+    def tried(self, entry: ResultEntry, record: bytes) -> ResultEntry:
+        """Write a result that does not count to the journal, then tell everybody."""
+        place = self._try(self._journal.attempt, entry, record)
+        msgspec.structs.force_setattr(entry, "place", place)  # as above
+        self._listeners.attempt_added(entry, self._journal.load)
+        return entry
+
+    def settled(self, test: str) -> None:
+        """Write to the journal that a test has no fragment left."""
+        self._try(self._journal.test_settled, test)
+
     def _stop(self) -> None:
+        self._retrying.closed = True
         phase = self._policy.phase
         if phase is not None and phase > self._scheduler.phase:
             self._listeners.stopping(self._policy.why, self._running)
@@ -262,6 +296,7 @@ class _Run:
         """It makes no sense to go on: let what runs come to an end."""
         if not self._broken_down:
             self._broken_down = why
+            self._retrying.closed = True
             self._listeners.stopping(why, self._running)
             self._scheduler.stop(Phase.DRAINING)
 

@@ -32,6 +32,14 @@ class RunOptions:
     """Limit of one fragment."""
     max_failures: int | None = None
     max_consecutive_failures: int | None = None
+    retries: str = "0"
+    """See `testloom.suite.retries.Retries.parse`."""
+    retry_delay_s: float = 0.0
+    retry_budget: int | None = None
+    """How many retries the run has in all; None for any number."""
+    flaky_fails: bool = False
+    repeat: int = 1
+    until_fail: bool = False
     start_method: str = "fork"
     no_capture: bool = False
     pdb: bool = False

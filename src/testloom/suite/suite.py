@@ -34,12 +34,14 @@ from testloom.model.test import BrokenTest
 from testloom.processes import own_fds, signals, streams
 from testloom.processes.clock import SystemClock
 from testloom.suite import listing
+from testloom.suite.attempts import Retrying
 from testloom.suite.config import Config
 from testloom.suite.options import CommandLine, Parser, build_parser, read_command_line
 from testloom.suite.places import Places, dump_environ, working_place
 from testloom.suite.planning import Plan, plan
 from testloom.suite.plugins import PluginListener, plugin_manager
 from testloom.suite.reporting import Reporting
+from testloom.suite.retry_options import retry_policy
 from testloom.suite.run import Listeners, RunOutcome, execute
 from testloom.suite.run_options import RunOptions
 from testloom.suite.stopping import Limits
@@ -216,6 +218,7 @@ class Testsuite:
                         max_failures=options.max_failures,
                         max_consecutive_failures=options.max_consecutive_failures,
                     ),
+                    retrying=self._retrying,
                     journal=journal,
                     listeners=listeners,
                     reader_gone=lambda: console.broken,
@@ -252,6 +255,7 @@ class Testsuite:
         self.main.args = line.namespace
         self.options = line.options
         self.config = line.config
+        self._retrying = Retrying(retry_policy(line.options))
         return line
 
     def _prepare(self, line: CommandLine) -> None:
@@ -352,6 +356,7 @@ class Testsuite:
             env=self.env,
             root=self.root_dir,
             default_driver=self.effective_drivers.get(self.effective_default_driver or ""),
+            prepare=self._retrying.prepare,
             adjust=adjust,
         )
 
@@ -391,7 +396,7 @@ class Testsuite:
             return EXIT_INCOMPLETE
         if outcome.stopped:
             return EXIT_STOPPED
-        if summary.failed:
+        if summary.failed or (self.options.flaky_fails and summary.flaky):
             return self.options.failure_exit_code
         return EXIT_OK
 

@@ -62,6 +62,16 @@ def count(text: str) -> int:
     return not_negative(_whole(text, "write a number such as 5"))
 
 
+def positive(text: str) -> int:
+    """Return a whole number above zero."""
+    return positive_in_range(_whole(text, "write a number such as 5"))
+
+
+def delay(text: str) -> float:
+    """Return a number of seconds to wait, which may be zero."""
+    return 0.0 if text in {"0", "0.0"} else seconds(text)
+
+
 def exit_code(text: str) -> int:
     """Return a number that a process can exit with."""
     return exit_code_in_range(_whole(text, "write a number such as 1"))
@@ -144,6 +154,13 @@ def not_negative(number: int | None) -> int:
     if number is not None and number < 0:
         raise BadValueError(f"{number} is negative; write 0 or more")
     return number or 0
+
+
+def positive_in_range(number: int) -> int:
+    """Let a number above zero pass."""
+    if number < 1:
+        raise BadValueError(f"{number} times is not at all; write 1 or more")
+    return number
 
 
 def exit_code_in_range(number: int) -> int:

@@ -11,7 +11,7 @@ import os
 import pdb  # noqa: T100 - debugging is what --pdb is for
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from testloom.model.fragment import FragmentData
@@ -32,6 +32,7 @@ class InProcessWorkers:
         loop: the scheduler's event loop.
         env: the suite's environment.
         post_mortem: whether to start the debugger where a fragment raises.
+        repeatable: uids of the fragments that may run more than once.
     """
 
     def __init__(
@@ -42,12 +43,16 @@ class InProcessWorkers:
         loop: EventLoop,
         env: Any,
         post_mortem: bool = False,
+        repeatable: Collection[str] = (),
     ) -> None:
         self.env = env
         self.loop = loop
         self._fragments = fragments
         self._predecessors = predecessors
         self._post_mortem = post_mortem
+        self._repeatable = repeatable
+        self._untouched: dict[int, dict[str, Any]] = {}
+        """Identity of a driver that may run again -> its attributes as they were at first."""
         self._values: dict[str, Any] = {}
         self._readers = collections.Counter(itertools.chain.from_iterable(predecessors.values()))
 
@@ -61,9 +66,10 @@ class InProcessWorkers:
         for other in sorted(self._predecessors.get(worker.uid, ())):
             before = self._fragments[other]
             values[before.name if before.driver is data.driver else other] = self._values[other]
-            self._readers[other] -= 1
-            if not self._readers[other]:
-                del self._values[other]
+        if worker.uid in self._repeatable:
+            self._untouched.setdefault(id(data.driver), dict(vars(data.driver)))
+        else:
+            self.release([worker.uid])
         baseline = Baseline()
         report, value = running.call(data, values, worker.slot, worker.results.append, wanted=False)
         if self._post_mortem and isinstance(value, BaseException) and report.raised:
@@ -76,6 +82,22 @@ class InProcessWorkers:
         leaks, _fit = baseline.restore(spare=tree.children(os.getpid()))
         worker.wall_s, worker.cpu_s = report.wall_s, report.cpu_s
         worker.end = Returned(raised=report.raised, aborted=report.aborted, leaks=tuple(leaks))
+
+    def again(self, uids: Iterable[str]) -> None:
+        """Let all fragments of a test run once more, on a driver as it was at first."""
+        driver = self._fragments[next(iter(uids))].driver
+        attributes = vars(driver)
+        attributes.clear()
+        attributes.update(self._untouched[id(driver)])
+
+    def release(self, uids: Iterable[str]) -> None:
+        """Let go of what *uids*, which do not run again, were given."""
+        for uid in uids:
+            self._untouched.pop(id(self._fragments[uid].driver), None)
+            for other in self._predecessors.get(uid, ()):
+                self._readers[other] -= 1
+                if not self._readers[other]:
+                    del self._values[other]
 
     def close(self) -> None:
         """Nothing is left running."""

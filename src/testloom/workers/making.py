@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Protocol
 
 from testloom.model.fragment import FragmentData
@@ -36,6 +36,12 @@ class Workers(Protocol):
     def worker(self, uid: str, data: FragmentData, slot: int) -> Worker:
         """Start fragment *uid* in *slot*."""
 
+    def again(self, uids: Iterable[str]) -> None:
+        """Let all fragments of a test run once more, on a driver as it was at first."""
+
+    def release(self, uids: Iterable[str]) -> None:
+        """Note that all fragments of a test, which might have, do not run again."""
+
     def close(self) -> None:
         """End everything."""
 
@@ -50,10 +56,12 @@ def make_workers(
     continues: Callable[[str], bool],
     note: Callable[[str], None],
     slots: int = 0,
+    repeatable: Collection[str] = (),
 ) -> Workers:
     """Return the workers that *settings* ask for.
 
     *slots* is the number of slots, if it is known: results then go through shared memory.
+    *repeatable* are the fragments that may run more than once.
     """
     if settings.in_process:
         return InProcessWorkers(
@@ -62,6 +70,7 @@ def make_workers(
             loop=loop,
             env=env,
             post_mortem=settings.post_mortem,
+            repeatable=repeatable,
         )
     is_fork = settings.start_method == "fork"
     tray = Tray(slots) if is_fork and slots else None
@@ -81,4 +90,5 @@ def make_workers(
         timeout_s=settings.timeout_s,
         note=note,
         tray=tray,
+        repeatable=repeatable,
     )

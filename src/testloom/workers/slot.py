@@ -66,6 +66,10 @@ class Slot:
         self._attempt = 0
         self._is_last = False
         """Whether the process is to end after that."""
+        self._wants_fresh = False
+        """Whether the order is for a process that has not run anything."""
+        self._continues = False
+        """Whether another fragment of the same test is going to follow."""
         self._alive = False
         """Whether there is a process, or one is being started."""
         self._ready = False
@@ -90,9 +94,14 @@ class Slot:
 
     # -- orders -----------------------------------------------------------------------------
 
-    def give(self, worker: WarmWorker, order: Order) -> None:
-        """Have *worker*'s fragment run, at once or as soon as a process is there."""
+    def give(self, worker: WarmWorker, order: Order, *, untouched: bool = False) -> None:
+        """Have *worker*'s fragment run, at once or as soon as a process is there.
+
+        If *untouched*, that is one in which nothing has run but what the fragment continues.
+        """
         self._worker = worker
+        self._wants_fresh = order.last or (untouched and not self._continues)
+        self._continues = order.continues
         self._attempt, self._is_last = order.attempt, order.last
         self._order = frame(messages.RUN, messages.encode(order))
         self._go()
@@ -102,7 +111,7 @@ class Slot:
             self._loop.call_soon(self._give_up)
         if self._ending:
             return  # `_ended` goes on from here
-        if self._is_last and self._alive and self._has_run:
+        if self._wants_fresh and self._alive and self._has_run:
             self._retire()  # it asked for a process of its own
             return
         if not self._alive:

@@ -1,14 +1,14 @@
 """Values on their way from a fragment to those that follow it, as opaque bytes.
 
 Main never unpickles them: a hostile or broken pickle harms only the fragment that asked for it.
-A value is dropped as soon as everybody who needs it has been given it; until then a large one
-is kept in a file.
+A value is dropped as soon as everybody who needs it has been given it, and none of them may run
+again; until then a large one is kept in a file.
 """
 
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from testloom.model.errors import FragmentLost
@@ -27,13 +27,16 @@ class Values:
     Args:
         fragments: uid -> fragment.
         predecessors: uid -> the uids it follows.
+        repeatable: uids of those that may run more than once.
     """
 
     def __init__(
         self,
         fragments: Mapping[str, FragmentData],
         predecessors: Mapping[str, frozenset[str]],
+        repeatable: Collection[str] = (),
     ) -> None:
+        self._repeatable = repeatable
         self._before: dict[str, tuple[tuple[str, str, bool], ...]] = {}
         self._readers: dict[str, int] = {}
         self._values: dict[str, bytes | Shelved | None] = {}
@@ -78,7 +81,7 @@ class Values:
 
         A predecessor of the same test goes by its short name, others by their uid.
         """
-        before = self._before.pop(uid, None)
+        before = self._before.get(uid)
         if before is None:
             return {}, []
         fits = self._size(before) <= MAX_TOGETHER
@@ -91,8 +94,14 @@ class Values:
             values[name] = self._loaded(value)
             if is_own and fits and other in self._states:
                 states.append(self._loaded(self._states[other]) or b"")
-            self._forget(other)
+        if uid not in self._repeatable:
+            self.release(uid)
         return values, states
+
+    def release(self, uid: str) -> None:
+        """Note that fragment *uid* has been given what it needs, and does not run again."""
+        for other, _name, _is_own in self._before.pop(uid, ()):
+            self._forget(other)
 
     def close(self) -> None:
         """Let go of all values."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final
 
 from testloom.model.errors import WorkersCannotStart
@@ -97,6 +97,7 @@ class WarmPool:
         timeout_s: the time limit of fragments whose driver has none.
         note: told, in one line, what people should know.
         tray: memory that the workers inherit, for their results; None if they do not.
+        repeatable: uids of the fragments that may run more than once.
     """
 
     def __init__(
@@ -112,13 +113,16 @@ class WarmPool:
         timeout_s: float | None = None,
         note: Callable[[str], None] | None = None,
         tray: Tray | None = None,
+        repeatable: Collection[str] = (),
     ) -> None:
         self.loop = loop
         self.tray = tray
         self.env = env
         self._fragments = fragments
         self._index = {uid: at for at, uid in enumerate(fragments)}
-        self._values = Values(fragments, predecessors)
+        self._values = Values(fragments, predecessors, repeatable)
+        self._again: set[str] = set()
+        """The fragments that have run before: they need processes that have not seen them."""
         self._sharing = _sharing_tests(fragments, predecessors, continues)
         self._continues = continues
         self._make_nursery = make_nursery
@@ -166,7 +170,17 @@ class WarmPool:
         slot = self._slots.get(worker.slot)
         if slot is None:
             slot = self._slots[worker.slot] = Slot(self, worker.slot)
-        slot.give(worker, order)
+        slot.give(worker, order, untouched=uid in self._again)
+
+    def again(self, uids: Iterable[str]) -> None:
+        """Let all fragments of a test run once more, on a driver as it was at first."""
+        self._again.update(uids)
+
+    def release(self, uids: Iterable[str]) -> None:
+        """Note that *uids*, all fragments of a test, do not run again."""
+        for uid in uids:
+            self._again.discard(uid)
+            self._values.release(uid)
 
     def terminate(self, worker: WarmWorker) -> None:
         """Ask the process of *worker* to end."""

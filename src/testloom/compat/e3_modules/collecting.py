@@ -9,7 +9,8 @@ from testloom.model.log import Log
 from testloom.model.outcome import Exited, Killed, headline
 from testloom.model.result import TestResult
 from testloom.model.status import FailureReason, TestStatus
-from testloom.suite.collect import Collector, Finished, Keep
+from testloom.suite.attempts import Retrying
+from testloom.suite.collect import Collector, Finished, Sink
 from testloom.suite.planning import Plan, PlannedTest
 
 
@@ -20,8 +21,10 @@ class E3Collector(Collector):
     ``UID__internalerror``; each fragment that did not get to run is a SKIP of its own.
     """
 
-    def __init__(self, plan: Plan, keep: Keep, *, started_at: float) -> None:
-        super().__init__(plan, keep, started_at=started_at)
+    def __init__(
+        self, plan: Plan, sink: Sink, *, started_at: float, retrying: Retrying | None = None
+    ) -> None:
+        super().__init__(plan, sink, started_at=started_at, retrying=retrying)
         self._ran: set[str] = set()
         """The fragments that have ended."""
 
@@ -40,6 +43,7 @@ class E3Collector(Collector):
                 result.reason = reason.INTERRUPTED if test.started else reason.RUN_ABORTED
                 result.failure_reasons = {FailureReason.NOT_RUN}
                 self._add(test, uid, records.encode(result), None, rename=True)
+        self._keep(self._taken(), settles=False)
 
     def _no_result(self, test: PlannedTest, worker: Finished) -> None:
         """Do nothing: suites have tests that only prepare something for others."""
