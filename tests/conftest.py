@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import pwd
 import select
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -77,3 +80,52 @@ def gone() -> Callable[[int], bool]:
             os.close(fd)
 
     return wait
+
+
+@pytest.fixture(scope="module")  # a child that stays would be ended by tests of the engine
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a database in a PostgreSQL server that was started for these tests."""
+    pytest.importorskip("psycopg")
+    newest = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+    server = shutil.which("postgres") or (str(newest[-1]) if newest else None)
+    if server is None or shutil.which("setpriv") is None:
+        pytest.skip("there is no PostgreSQL server here")
+    server = os.path.realpath(server)
+    initdb = os.path.join(os.path.dirname(server), "initdb")
+    owner: list[str] = []
+    with tempfile.TemporaryDirectory(prefix="testloom-pg-", ignore_cleanup_errors=True) as place:
+        if os.geteuid() == 0:  # the server refuses to run as root
+            try:
+                user = pwd.getpwnam("postgres")
+            except KeyError:
+                pytest.skip("there is no user who could run a PostgreSQL server")
+            os.chown(place, user.pw_uid, user.pw_gid)
+            owner = [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+        # Should these tests be killed, the server ends, too.
+        as_owner = ["setpriv", *owner, "--pdeathsig=KILL"]
+        data = f"{place}/data"
+        made = subprocess.run(
+            [*as_owner, initdb, "-N", "-A", "trust", "-U", "testloom", "-E", "UTF8", data],
+            capture_output=True,
+            text=True,
+            cwd=place,
+            timeout=LIMIT_S * 3,
+            check=False,
+        )
+        assert made.returncode == 0, made.stderr
+        settings = {"listen_addresses": "", "fsync": "off", "unix_socket_directories": place}
+        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        command = [*as_owner, server, "-D", data, *options]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, cwd=place, text=True) as process:
+            try:
+                assert process.stderr is not None
+                told = []
+                for line in process.stderr:  # ends when the server does
+                    told.append(line)
+                    if "ready to accept connections" in line:
+                        break
+                assert process.poll() is None, "".join(told)
+                yield f"postgresql://testloom@/postgres?host={place}"
+            finally:
+                process.send_signal(signal.SIGQUIT)  # at once: nothing of it is needed any more
+                process.communicate(timeout=LIMIT_S)

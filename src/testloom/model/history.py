@@ -71,6 +71,17 @@ class PastResult(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return ran(self.status, self.reason)
 
 
+class Recap(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of the tests of a run before it begins."""
+
+    against: str = ""
+    """The id of the newest run; empty if there is none."""
+    latest: Mapping[str, PastResult] = {}
+    """The newest result of each name that says something, whichever run it is from."""
+    usual_s: Mapping[str, float] = {}
+    """How long each test takes: the median of its last few runs."""
+
+
 class History(Protocol):
     """What is known of earlier runs of a suite, the run that one looks at not included.
 

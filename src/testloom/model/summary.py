@@ -87,6 +87,9 @@ class RunInfo:
     """Why the run ended before everything had run, else empty."""
     selected: int = 0
     """How many tests were selected."""
+    commit: str = ""
+    """The commit of the sources that are tested; empty if that is not known."""
+    branch: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,14 @@
+PRAGMA application_id = 2119634947;
+PRAGMA user_version = 1;
+BEGIN TRANSACTION;
+CREATE TABLE results ( run BIGINT NOT NULL, test BIGINT NOT NULL, parent BIGINT, status BIGINT NOT NULL, reason TEXT NOT NULL, time_s DOUBLE PRECISION, cpu_s DOUBLE PRECISION, memory_bytes BIGINT NOT NULL, slot BIGINT NOT NULL, flaky TEXT NOT NULL, PRIMARY KEY (run, test) ) WITHOUT ROWID;
+INSERT INTO "results" VALUES(1,1,NULL,2,'diff',0.25,0.125,1000000,1,'');
+INSERT INTO "results" VALUES(1,2,1,1,'',NULL,NULL,0,-1,'');
+CREATE TABLE runs ( id INTEGER PRIMARY KEY, run_id TEXT NOT NULL, suite TEXT NOT NULL, started_at DOUBLE PRECISION NOT NULL, duration_s DOUBLE PRECISION NOT NULL, commit_id TEXT NOT NULL, branch TEXT NOT NULL, host TEXT NOT NULL, platform TEXT NOT NULL, jobs BIGINT NOT NULL, selected BIGINT NOT NULL, passed BIGINT NOT NULL, failed BIGINT NOT NULL, skipped BIGINT NOT NULL, stopped TEXT NOT NULL, exit_code BIGINT, UNIQUE (suite, run_id, host) );
+INSERT INTO "runs" VALUES(1,'20261127-205008-0008c','s',1.0,2.5,'0000000000000000000000000000000000000000','main','here','linux-x86_64',2,2,1,1,0,'',1);
+CREATE TABLE tests ( id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE );
+INSERT INTO "tests" VALUES(1,'parser/eof');
+INSERT INTO "tests" VALUES(2,'parser/eof.part');
+CREATE INDEX runs_in_time ON runs (suite, started_at);
+CREATE INDEX results_of_parent ON results (parent) WHERE parent IS NOT NULL;
+COMMIT;
