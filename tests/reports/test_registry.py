@@ -61,6 +61,7 @@ def refusal(*requests: ReportRequest, output_dir: Path | str = "/no/such") -> st
 
 def test_the_built_in_formats() -> None:
     assert {name: report.default_file for name, report in BUILT_IN.items()} == {
+        "html": "report.html",
         "junit": "junit.xml",
         "json": "results.json",
         "text": "report.txt",
@@ -83,7 +84,7 @@ def test_a_request_is_a_format_and_maybe_a_path(text: str, request_: ReportReque
     ("text", "message"),
     [
         ("junt=x", "no report format is called 'junt'; did you mean 'junit'?"),
-        ("zzz", "no report format is called 'zzz'; known: json, junit, text"),
+        ("zzz", "no report format is called 'zzz'; known: html, json, junit, text"),
         ("junit=", "report 'junit=' names no file; write junit=PATH, or just junit"),
     ],
 )

@@ -36,6 +36,11 @@ def details_of(summary: Summary, entry: ResultEntry, limit: int = LIMIT_BYTES) -
         record = summary.load(entry)
     except OSError as error:
         return Details(log=f"the logs of this result are lost: {error}\n")
+    return texts_of(record, limit)
+
+
+def texts_of(record: ResultRecord, limit: int = LIMIT_BYTES) -> Details:
+    """Return the logs of *record*, each cut to *limit* bytes."""
     return Details(
         log=excerpt(_text(record, "log"), limit),
         diff=excerpt(_text(record, "diff"), limit),

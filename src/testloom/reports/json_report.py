@@ -10,16 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-import msgspec
-
 from testloom.model.summary import ResultEntry, Summary
 from testloom.reports.details import Details, details_of, needs_details
+from testloom.reports.strict_json import json_text
 
 FORMAT: Final = "testloom-results"
 VERSION: Final = 1
 """Increased when a key changes its meaning or goes away; new keys may come at any time."""
-
-_encode = msgspec.json.Encoder().encode
 
 
 class JsonReport:
@@ -40,11 +37,11 @@ class JsonReport:
             "skipped": summary.skipped,
             "notes": list(summary.notes),
         }
-        yield f'{_json(head)[:-1]},"results":['
+        yield f'{json_text(head)[:-1]},"results":['
         before = "\n"
         for entry in summary.entries:
             details = details_of(summary, entry) if needs_details(entry) else None
-            yield before + _json(_result(entry, details))
+            yield before + json_text(_result(entry, details))
             before = ",\n"
         yield "\n]}\n"
 
@@ -75,21 +72,3 @@ def _result(entry: ResultEntry, details: Details | None) -> dict[str, Any]:
             "out": details.out,
         }
     return result
-
-
-def _json(value: Any) -> str:
-    try:
-        return _encode(value).decode()
-    except UnicodeEncodeError:
-        return _encode(_unicode(msgspec.to_builtins(value))).decode()
-
-
-def _unicode(value: Any) -> Any:
-    """Return *value*, made of JSON's types, with every lone surrogate written as an escape."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode("utf-8")
-    if isinstance(value, list | tuple):
-        return [_unicode(item) for item in value]
-    if isinstance(value, dict):
-        return {_unicode(key): _unicode(item) for key, item in value.items()}
-    return value

@@ -17,6 +17,7 @@ from typing import Final, Protocol
 from testloom.model.errors import UsageError, nearest
 from testloom.model.summary import Summary
 from testloom.processes.files import write_whole
+from testloom.reports.html import HtmlReport
 from testloom.reports.json_report import JsonReport
 from testloom.reports.junit import JUnitReport
 from testloom.reports.text import TextReport
@@ -40,7 +41,7 @@ class Report(Protocol):
 
 
 BUILT_IN: Final[Mapping[str, Report]] = {
-    report.name: report for report in (JUnitReport(), JsonReport(), TextReport())
+    report.name: report for report in (HtmlReport(), JUnitReport(), JsonReport(), TextReport())
 }
 
 

@@ -1,0 +1,65 @@
+// The results.  The page holds an index of all of them and blocks of details, each compressed.
+
+async function unpack(id) {
+  const packed = fromBase64(document.getElementById(id).textContent);
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return JSON.parse(await new Response(stream).text());
+}
+
+function fromBase64(text) {
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
+  const binary = atob(text);
+  const data = new Uint8Array(binary.length);
+  for (let at = 0; at < binary.length; at++) data[at] = binary.charCodeAt(at);
+  return data;
+}
+
+class Report {
+  constructor(index) {
+    Object.assign(this, index);
+    const columns = Object.entries(index.columns);
+    this.rows = index.columns.name.map((name, number) => {
+      const row = { number };
+      for (const [key, values] of columns) row[key] = values[number];
+      row.status = index.statuses[row.status];
+      row.test ??= name;
+      row.said = row.message || row.reason;
+      row.haystack = [name, row.said, row.reason, row.driver, ...row.tags].join("\n").toLowerCase();
+      return row;
+    });
+    this.byName = new Map(this.rows.map((row) => [row.name, row]));
+    this.counts = {};
+    for (const row of this.rows) this.counts[row.status] = (this.counts[row.status] ?? 0) + 1;
+    // What wants a look first; otherwise the order of the run.
+    const rank = Object.fromEntries(STATUS_ORDER.map((status, at) => [status, Math.min(at, 4)]));
+    this.inOrder = [...this.rows].sort((x, y) => rank[x.status] - rank[y.status] || x.number - y.number);
+    this.loaded = new Map();
+  }
+
+  get bad() {
+    return (this.counts.FAIL ?? 0) + (this.counts.ERROR ?? 0);
+  }
+
+  // Everything else that is known of a result: {log, diff, expected, out, processes, info, ...}.
+  async details(row) {
+    let block = this.blocks.length - 1;
+    while (this.blocks[block] > row.number) block--;
+    if (!this.loaded.has(block)) {
+      if (this.loaded.size > 8) this.loaded.clear();
+      this.loaded.set(block, unpack(`block-${block}`));
+    }
+    return (await this.loaded.get(block))[row.number - this.blocks[block]];
+  }
+
+  // The failures by cause, the most frequent first: [{number, rows}, ...].
+  get causes() {
+    const groups = new Map();
+    for (const row of this.rows) {
+      if (!BAD.has(row.status)) continue;
+      const key = row.cause < 0 ? `alone ${row.number}` : row.cause;
+      if (!groups.has(key)) groups.set(key, { number: row.cause, rows: [] });
+      groups.get(key).rows.push(row);
+    }
+    return [...groups.values()].sort((x, y) => y.rows.length - x.rows.length);
+  }
+}

@@ -1,0 +1,45 @@
+"""The index of the HTML report: the run, and of each result what its row shows, in columns."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Final
+
+from testloom.model.status import TestStatus
+from testloom.model.summary import Summary
+from testloom.reports.html_details import Blocks
+
+_DIGITS: Final = 4
+"""Digits of seconds that are kept: a tenth of a millisecond."""
+
+
+def index_of(summary: Summary, blocks: Blocks) -> dict[str, Any]:
+    """Return the index; *blocks* must have been made."""
+    entries = summary.entries
+    return {
+        "run": dataclasses.asdict(summary.run),
+        "last_line": summary.last_line,
+        "notes": list(summary.notes),
+        "statuses": [status.name for status in TestStatus],
+        "blocks": blocks.starts,
+        "columns": {
+            "name": [entry.name for entry in entries],
+            "test": [None if entry.test == entry.name else entry.test for entry in entries],
+            "status": [entry.status.value - 1 for entry in entries],
+            "message": [entry.message for entry in entries],
+            "reason": [entry.reason for entry in entries],
+            "time": [_seconds(entry.time_s) for entry in entries],
+            "cpu": [_seconds(entry.cpu_s) for entry in entries],
+            "slot": [entry.slot for entry in entries],
+            "started": [_seconds(entry.started_s) for entry in entries],
+            "driver": [entry.driver for entry in entries],
+            "source": [entry.source for entry in entries],
+            "line": [entry.line for entry in entries],
+            "tags": [entry.tags for entry in entries],
+            "cause": blocks.causes,
+        },
+    }
+
+
+def _seconds(value: float | None) -> float | None:
+    return None if value is None else round(value, _DIGITS)
