@@ -80,6 +80,8 @@ def test_a_json_document_holds_all_that_is_known() -> None:
             "duration_s": 2.25,
             "host": "",
             "platform": "",
+            "commit": "",
+            "branch": "",
             "stopped": "too many failures",
             "selected": 2,
         },
