@@ -62,8 +62,8 @@ def test_every_report_format_is_explained() -> None:
 
 def test_the_architecture_page_names_every_module_of_its_rooms() -> None:
     text = page("explanation/architecture.md")
-    rooms = [path for path in SOURCE.iterdir() if f"\n**{path.name}** " in text]
-    assert len(rooms) == 12
+    rooms = [path.parent for path in SOURCE.glob("*/__init__.py")]
+    assert [path.name for path in rooms if f"\n**{path.name}** " not in text] == []
     missing = [
         str(path.relative_to(SOURCE))
         for path in (*SOURCE.glob("*.py"), *(path for room in rooms for path in room.rglob("*.py")))

@@ -52,7 +52,7 @@ def test_values_are_let_go_when_everybody_has_had_them(lab: Any, run_here: Any) 
     lab.add("c.run", lambda *_: None, after="a.run b.run")
     run_here()
 
-    assert lab.pool._values == {}
+    assert lab.pool._values._values == {}
 
 
 def test_exceptions_and_aborts_are_ends(lab: Any, run_here: Any) -> None:
@@ -180,4 +180,4 @@ def test_a_test_that_runs_again_is_given_the_same_values_and_an_untouched_driver
     run_here(repeatable={"b.look"})
 
     assert seen == [({"a.run": "value"}, None)] * 3
-    assert (lab.pool._values, lab.pool._untouched) == ({}, {})
+    assert (lab.pool._values._values, lab.pool._untouched) == ({}, {})

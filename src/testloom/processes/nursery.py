@@ -70,10 +70,28 @@ class Nursery:
     """Main's side: a handle on the fork server.
 
     It is forked by the constructor, so whatever exists then is inherited by all workers.
+
+    Args:
+        child_main: what a worker runs.
+        name: that of its control group.
+        own_output: whether workers write to the standard streams of this process, not to the
+            pipe that they are started with.
+        with_threads: whether to fork even though other threads run, one of which may hold a lock
+            that then nobody gives back in a worker.
+
+    Raises:
+        RuntimeError: other threads run.
     """
 
-    def __init__(self, child_main: ChildMain, *, name: str) -> None:
-        if threading.active_count() > 1:
+    def __init__(
+        self,
+        child_main: ChildMain,
+        *,
+        name: str,
+        own_output: bool = False,
+        with_threads: bool = False,
+    ) -> None:
+        if threading.active_count() > 1 and not with_threads:
             names = ", ".join(t.name for t in threading.enumerate()[1:])
             raise RuntimeError(f"cannot fork workers while other threads run: {names}")
         streams.ensure()  # or a socket of ours, or of a worker, would get one of their numbers
@@ -88,10 +106,14 @@ class Nursery:
             with contextlib.suppress(OSError, ValueError, AttributeError):  # nobody reads it
                 stream.flush()
         parent = os.getpid()
+
+        def make_server() -> _Server:
+            return _Server(child_main, theirs, lifeline_reader, self._cgroup, own_output)
+
         try:
             self.pid = signals.fork()
             if self.pid == 0:
-                _in_child(parent, child_main, theirs, lifeline_reader, self._cgroup)
+                _in_child(parent, make_server)
         except OSError:
             own_fds.close(self._lifeline)
             self._let_go()
@@ -171,13 +193,7 @@ class Nursery:
             tree.kill_below(os.getpid(), spare)
 
 
-def _in_child(
-    parent: int,
-    child_main: ChildMain,
-    control: socket.socket,
-    lifeline: int,
-    cgroup: Cgroup | None,
-) -> NoReturn:
+def _in_child(parent: int, make_server: Callable[[], _Server]) -> NoReturn:
     """Be the nursery, and nothing else ever again."""
     status = 1
     try:
@@ -189,7 +205,7 @@ def _in_child(
         prctl.set_name("testloom-nursery")
         gc.freeze()
         if os.getppid() == parent:
-            _Server(child_main, control, lifeline, cgroup).serve(parent)
+            make_server().serve(parent)
         status = 0
     except BaseException:  # noqa: BLE001 - the last line of defence of a forked child
         sys.excepthook(*sys.exc_info())
@@ -207,8 +223,10 @@ class _Server:
         control: socket.socket,
         lifeline: int,
         cgroup: Cgroup | None,
+        own_output: bool,
     ) -> None:
         self._child_main = child_main
+        self._own_output = own_output
         self._control = control
         self._lifeline = lifeline
         self._cgroup = cgroup
@@ -323,7 +341,11 @@ class _Server:
                     os.close(fd)
             for end in (self._control, self._wakeup, self._wakeup_writer):
                 end.close()
-            _wire_streams(output)
+            if self._own_output:
+                os.close(output)
+                _wire_stdin()
+            else:
+                _wire_streams(output)
             self._child_main(slot, socket.socket(fileno=channel))
             status = 0
         except SystemExit as end:
@@ -414,15 +436,22 @@ _former: list[object] = []
 
 def _wire_streams(output: int) -> None:
     """Let the standard streams be ``/dev/null`` and *output*, at both levels."""
-    _former.extend((sys.stdin, sys.stdout, sys.stderr))
-    null = os.open(os.devnull, os.O_RDONLY)
-    for source, target in ((null, 0), (output, 1), (output, 2)):
-        os.dup2(source, target)
-    os.close(null)
+    _former.extend((sys.stdout, sys.stderr))
+    for target in (1, 2):
+        os.dup2(output, target)
     os.close(output)
-    sys.stdin = open(0, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
+    _wire_stdin()
     # By the line, so that it keeps its place among what programs write.
     sys.stdout = open(1, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
     sys.stderr = open(  # noqa: SIM115 - it lives as long as the process
         2, "w", encoding="utf-8", errors="backslashreplace", closefd=False, buffering=1
     )
+
+
+def _wire_stdin() -> None:
+    """Let there be nothing to read."""
+    _former.append(sys.stdin)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    sys.stdin = open(0, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115

@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import threading
+import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import NoReturn
 
@@ -74,6 +75,19 @@ def interrupting(loop: EventLoop) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Inside `interrupting`: while the block runs, let Ctrl-C strike where it is, as usual."""
+    if signal.getsignal(signal.SIGINT) is not _noted:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, _noted)
+
+
 def _interrupt(_signum: int) -> NoReturn:
     raise KeyboardInterrupt
 
@@ -90,7 +104,10 @@ def fork() -> int:
     before = signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
     pid = -1
     try:
-        pid = os.fork()
+        with warnings.catch_warnings():
+            # Of threads that run meanwhile, from Python 3.12 on: whoever calls this knows.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = os.fork()
     finally:
         if pid != 0:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)

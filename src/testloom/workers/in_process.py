@@ -5,8 +5,6 @@ Nothing protects the run from what a fragment does here: no time limit, no conta
 
 from __future__ import annotations
 
-import collections
-import itertools
 import os
 import pdb  # noqa: T100 - debugging is what --pdb is for
 import sys
@@ -21,6 +19,7 @@ from testloom.processes.hygiene import Baseline
 from testloom.processes.loop import EventLoop
 from testloom.scheduling.worker import Worker
 from testloom.workers import running
+from testloom.workers.live_values import LiveValues
 
 
 class InProcessWorkers:
@@ -47,14 +46,12 @@ class InProcessWorkers:
     ) -> None:
         self.env = env
         self.loop = loop
-        self._fragments = fragments
-        self._predecessors = predecessors
         self._post_mortem = post_mortem
         self._repeatable = repeatable
         self._untouched: dict[int, dict[str, Any]] = {}
         """Identity of a driver that may run again -> its attributes as they were at first."""
-        self._values: dict[str, Any] = {}
-        self._readers = collections.Counter(itertools.chain.from_iterable(predecessors.values()))
+        self._fragments = fragments
+        self._values = LiveValues(fragments, predecessors)
 
     def worker(self, uid: str, data: FragmentData, slot: int) -> InProcessWorker:
         """Run fragment *uid*: the job factory of a scheduler."""
@@ -62,10 +59,7 @@ class InProcessWorkers:
 
     def run(self, worker: InProcessWorker, data: FragmentData) -> None:
         """Run the fragment of *worker*, keeping the value itself for those that follow."""
-        values: dict[str, Any] = {}
-        for other in sorted(self._predecessors.get(worker.uid, ())):
-            before = self._fragments[other]
-            values[before.name if before.driver is data.driver else other] = self._values[other]
+        values = self._values.of_those_before(worker.uid)
         if worker.uid in self._repeatable:
             self._untouched.setdefault(id(data.driver), dict(vars(data.driver)))
         else:
@@ -75,8 +69,7 @@ class InProcessWorkers:
         if self._post_mortem and isinstance(value, BaseException) and report.raised:
             traceback.print_exception(value)
             pdb.post_mortem(value.__traceback__)
-        if self._readers[worker.uid]:
-            self._values[worker.uid] = value
+        self._values.put(worker.uid, value)
         sys.stdout.flush()
         # The environment, the directory and so on; what it has started may be our own.
         leaks, _fit = baseline.restore(spare=tree.children(os.getpid()))
@@ -94,10 +87,7 @@ class InProcessWorkers:
         """Let go of what *uids*, which do not run again, were given."""
         for uid in uids:
             self._untouched.pop(id(self._fragments[uid].driver), None)
-            for other in self._predecessors.get(uid, ()):
-                self._readers[other] -= 1
-                if not self._readers[other]:
-                    del self._values[other]
+            self._values.release(uid)
 
     def close(self) -> None:
         """Nothing is left running."""

@@ -19,6 +19,8 @@ SETUP: Final = 5
 
 KEPT: Final = b"k"
 """In place of a pickled value: the worker that is addressed has it in memory."""
+PARCEL: Final = b"p"
+"""In place of a pickled value: it is in the parcel of the name that follows."""
 
 
 class Order(msgspec.Struct, array_like=True, gc=False):
@@ -42,6 +44,8 @@ class Order(msgspec.Struct, array_like=True, gc=False):
     """What predecessors of the same test that ran elsewhere set on their driver."""
     recipe: bytes = b""
     """For a fresh interpreter: how to make the driver; pickled `fresh.Recipe`."""
+    parcel: str = ""
+    """The parcel that holds the values, if they are too large together for a message."""
 
 
 class Report(msgspec.Struct, array_like=True, gc=False):
@@ -64,4 +68,5 @@ class Report(msgspec.Struct, array_like=True, gc=False):
 
 encode = msgspec.msgpack.Encoder().encode
 decode_order = msgspec.msgpack.Decoder(Order).decode
+decode_values = msgspec.msgpack.Decoder(dict[str, bytes | None]).decode
 decode_report = msgspec.msgpack.Decoder(Report).decode

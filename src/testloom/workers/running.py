@@ -15,7 +15,8 @@ from testloom.model import records
 from testloom.model.errors import FragmentLost, TestAbort
 from testloom.model.fragment import FragmentData
 from testloom.processes.clock import SystemClock, cpu_now
-from testloom.workers.messages import KEPT, Report
+from testloom.processes.parcels import Parcels
+from testloom.workers.messages import KEPT, PARCEL, Report
 
 MAX_VALUE_BYTES = 32 * 1024 * 1024
 _MAX_FRAMES = 50
@@ -35,11 +36,13 @@ def call(
     *,
     attempt: int = 0,
     wanted: bool = True,
+    send: Callable[[Any, bytes], bytes] | None = None,
 ) -> tuple[Report, Any]:
     """Run the fragment; return the report and the value itself.
 
     *push* is called with each result as the driver pushes it, encoded.  The report has the
-    value only if it is *wanted*.
+    value only if it is *wanted*; *send*, given the value and its pickle, may return something
+    in place of a pickle that is too large for a message.
     """
     driver = data.driver
     driver.on_push = lambda item: push(records.encode(item.result))
@@ -61,18 +64,33 @@ def call(
     report.wall_s = _now() - started_at
     report.cpu_s = _cpu_s() - cpu_before
     if wanted and value is not None:
-        _pickle_into(report, value)
+        _pickle_into(report, value, send)
     return report, value
 
 
-def values_for(order_values: Mapping[str, bytes | None], kept: Mapping[str, Any]) -> dict[str, Any]:
+def values_for(
+    order_values: Mapping[str, bytes | None],
+    kept: Mapping[str, Any],
+    parcels: Parcels | None = None,
+) -> dict[str, Any]:
     """Return the values that a fragment is called with."""
     if not order_values:
         return {}
-    return {name: _loaded(name, data, kept) for name, data in order_values.items()}
+    return {name: _loaded(name, data, kept, parcels) for name, data in order_values.items()}
 
 
-def _loaded(name: str, data: bytes | None, kept: Mapping[str, Any]) -> Any:
+def unpacked(data: bytes, parcels: Parcels | None) -> bytes:
+    """Return the pickle that *data* is, or stands for.
+
+    Raises:
+        OSError: the parcel cannot be had.
+    """
+    if parcels is not None and data.startswith(PARCEL):
+        return parcels.get(data[len(PARCEL) :].decode())
+    return data
+
+
+def _loaded(name: str, data: bytes | None, kept: Mapping[str, Any], parcels: Parcels | None) -> Any:
     """Return a value, or an exception in its place if it cannot be had."""
     if data is None:
         return None
@@ -80,7 +98,7 @@ def _loaded(name: str, data: bytes | None, kept: Mapping[str, Any]) -> Any:
         lost = FragmentLost(f"{name}: its value cannot be sent, and the worker that had it is gone")
         return kept.get(name, lost)
     try:
-        return pickle.loads(data)  # noqa: S301 - from a process of the same run
+        return pickle.loads(unpacked(data, parcels))  # noqa: S301 - from a process of the same run
     except Terminated:
         raise
     except BaseException as error:  # noqa: BLE001 - foreign classes are made here
@@ -89,12 +107,14 @@ def _loaded(name: str, data: bytes | None, kept: Mapping[str, Any]) -> Any:
         )
 
 
-def _pickle_into(report: Report, value: Any) -> None:
+def _pickle_into(report: Report, value: Any, send: Callable[[Any, bytes], bytes] | None) -> None:
     try:
         data = pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
         if isinstance(value, BaseException):
             # Some exceptions pickle well and cannot be loaded again.
             pickle.loads(data)  # noqa: S301 - our own bytes
+        if send is not None:
+            data = send(value, data)
     except Terminated:
         raise
     except BaseException as error:  # noqa: BLE001 - a foreign __reduce__ may do anything
@@ -108,6 +128,11 @@ def _pickle_into(report: Report, value: Any) -> None:
         report.unpicklable = f"{len(data)} bytes, the limit is {MAX_VALUE_BYTES}"
     else:
         report.value = data
+
+
+def line_of(error: BaseException) -> str:
+    """Say in a line what *error* is."""
+    return f"{type(error).__name__}: {_str(error)}".partition("\n")[0].rstrip(": ")
 
 
 def _str(value: object) -> str:

@@ -74,8 +74,8 @@ class Slot:
         """Whether there is a process, or one is being started."""
         self._ready = False
         """Whether the process has said that it is there."""
-        self._has_run = False
-        """Whether it has run a fragment to its end."""
+        self.has_run = 0
+        """How many fragments it has run to their ends."""
         self._ending = False
         """Whether it is on its way out and takes no more orders."""
         self._untaken = False
@@ -94,13 +94,21 @@ class Slot:
 
     # -- orders -----------------------------------------------------------------------------
 
-    def give(self, worker: WarmWorker, order: Order, *, untouched: bool = False) -> None:
+    @property
+    def runs_after(self) -> int:
+        """How many fragments the process that gets the next order has run before."""
+        return self.has_run if self._alive and not self._ending else 0
+
+    def give(
+        self, worker: WarmWorker, order: Order, *, alone: bool = False, untouched: bool = False
+    ) -> None:
         """Have *worker*'s fragment run, at once or as soon as a process is there.
 
-        If *untouched*, that is one in which nothing has run but what the fragment continues.
+        If *alone*, that is one in which nothing has run; if *untouched*, nothing but what the
+        fragment continues.
         """
         self._worker = worker
-        self._wants_fresh = order.last or (untouched and not self._continues)
+        self._wants_fresh = alone or (untouched and not self._continues)
         self._continues = order.continues
         self._attempt, self._is_last = order.attempt, order.last
         self._order = frame(messages.RUN, messages.encode(order))
@@ -111,7 +119,7 @@ class Slot:
             self._loop.call_soon(self._give_up)
         if self._ending:
             return  # `_ended` goes on from here
-        if self._wants_fresh and self._alive and self._has_run:
+        if self._wants_fresh and self._alive and self.has_run:
             self._retire()  # it asked for a process of its own
             return
         if not self._alive:
@@ -162,7 +170,8 @@ class Slot:
     # -- life of the process ------------------------------------------------------------------
 
     def _start(self) -> None:
-        self._ready = self._has_run = self._untaken = False
+        self._ready = self._untaken = False
+        self.has_run = 0
         self._why = ""
         self._capture.clear()
         # First the nursery: a fork of this process would keep the other ends open.
@@ -259,7 +268,7 @@ class Slot:
         """
         output = self._capture.content()
         is_told = is_told or self._ending
-        was_new = not self._ready or (self._untaken and not self._has_run)
+        was_new = not self._ready or (self._untaken and not self.has_run)
         is_innocent = self._ending or self._untaken or was_new
         self.close()
         worker = self._worker
@@ -368,7 +377,7 @@ class Slot:
         if self._capture.total:
             worker.output = self._capture.content()
             self._capture.clear()
-        self._has_run = True
+        self.has_run += 1
         self._pool.started()
         if self._is_last or not report.fit:
             self._ending = True
@@ -391,7 +400,10 @@ class Slot:
         if not chunk:
             self._loop.unwatch(self._output)
             return False
-        self._capture.add(chunk)
+        if self._pool.on_output is None:
+            self._capture.add(chunk)
+        else:
+            self._pool.on_output(self.number, chunk)
         return True
 
 

@@ -14,7 +14,9 @@ from typing import Final
 from testloom.model.errors import FragmentLost
 from testloom.model.fragment import FragmentData
 from testloom.processes.channel import MAX_PAYLOAD
+from testloom.processes.parcels import Parcels
 from testloom.processes.shelf import Shelf, Shelved
+from testloom.workers import messages
 
 MAX_TOGETHER: Final = MAX_PAYLOAD - 4 * 1024 * 1024
 """Bytes; how much a fragment can be given of values and states in all."""
@@ -28,6 +30,7 @@ class Values:
         fragments: uid -> fragment.
         predecessors: uid -> the uids it follows.
         repeatable: uids of those that may run more than once.
+        parcels: in which large values come and go; None if there is a limit to their size.
     """
 
     def __init__(
@@ -35,8 +38,11 @@ class Values:
         fragments: Mapping[str, FragmentData],
         predecessors: Mapping[str, frozenset[str]],
         repeatable: Collection[str] = (),
+        parcels: Parcels | None = None,
     ) -> None:
         self._repeatable = repeatable
+        self._parcels = parcels
+        self._sent = 0
         self._before: dict[str, tuple[tuple[str, str, bool], ...]] = {}
         self._readers: dict[str, int] = {}
         self._values: dict[str, bytes | Shelved | None] = {}
@@ -84,7 +90,7 @@ class Values:
         before = self._before.get(uid)
         if before is None:
             return {}, []
-        fits = self._size(before) <= MAX_TOGETHER
+        fits = self._parcels is not None or self._size(before) <= MAX_TOGETHER
         values: dict[str, bytes | None] = {}
         states = []
         for other, name, is_own in before:
@@ -94,14 +100,34 @@ class Values:
             values[name] = self._loaded(value)
             if is_own and fits and other in self._states:
                 states.append(self._loaded(self._states[other]) or b"")
-        if uid not in self._repeatable:
+        if uid not in self._repeatable and self._parcels is None:
             self.release(uid)
         return values, states
+
+    def ended(self, uid: str) -> None:
+        """Note that fragment *uid* has ended, and reads the parcels that it was given no more."""
+        if self._parcels is not None:
+            self.release(uid)
 
     def release(self, uid: str) -> None:
         """Note that fragment *uid* has been given what it needs, and does not run again."""
         for other, _name, _is_own in self._before.pop(uid, ()):
             self._forget(other)
+
+    def parcelled(self, values: dict[str, bytes | None]) -> str:
+        """Return the name of a parcel with *values*; empty if a message has room for them.
+
+        Raises:
+            OSError: there is no room for it anywhere.
+        """
+        if self._parcels is None:
+            return ""
+        if sum(map(len, filter(None, values.values()))) <= MAX_TOGETHER:
+            return ""
+        self._sent += 1
+        name = f"values-{self._sent}"
+        self._parcels.put(name, messages.encode(values))
+        return name
 
     def close(self) -> None:
         """Let go of all values."""
@@ -124,6 +150,8 @@ class Values:
             for kept in (self._values.pop(uid, None), self._states.pop(uid, None)):
                 if isinstance(kept, Shelved):
                     self._shelf.remove(kept)
+                elif kept is not None and kept.startswith(messages.PARCEL) and self._parcels:
+                    self._parcels.remove(kept[len(messages.PARCEL) :].decode())
 
 
 def _lost(uid: str, why: str) -> bytes:

@@ -29,6 +29,7 @@ from testloom.model.outcome import (
 from testloom.model.status import signal_name
 from testloom.processes.loop import EventLoop
 from testloom.processes.nursery import Nursery, NurseryGone
+from testloom.processes.parcels import Parcels
 from testloom.processes.tray import Tray
 from testloom.scheduling.worker import Worker
 from testloom.workers.messages import Order, Report
@@ -57,6 +58,8 @@ class WarmWorker(Worker):
         self.started_at = pool.loop.now()
         self._ended: Callable[[], None] | None = None
         self.timeout_s = pool.timeout_of(data)
+        if pool.grace_s is not None:
+            self.grace_s = pool.grace_s
         super().__init__(uid, data.driver, data.name, slot, pool.env)
 
     def start(self) -> None:
@@ -98,6 +101,11 @@ class WarmPool:
         note: told, in one line, what people should know.
         tray: memory that the workers inherit, for their results; None if they do not.
         repeatable: uids of the fragments that may run more than once.
+        parcels: for values that are too large for a message; None if there is a limit to them.
+        returns: whether main wants the values, too: they are in the ends of the fragments.
+        on_output: told what a slot's process writes, as it comes; else it is kept for the worker.
+        fragments_per_process: how many fragments a process may run; None for any number.
+        grace_s: how long a process may take to end when it is asked to.
     """
 
     def __init__(
@@ -114,13 +122,22 @@ class WarmPool:
         note: Callable[[str], None] | None = None,
         tray: Tray | None = None,
         repeatable: Collection[str] = (),
+        parcels: Parcels | None = None,
+        returns: bool = False,
+        on_output: Callable[[int, bytes], None] | None = None,
+        fragments_per_process: int | None = None,
+        grace_s: float | None = None,
     ) -> None:
         self.loop = loop
         self.tray = tray
+        self.on_output = on_output
+        self.grace_s = grace_s
+        self._returns = returns
+        self._fragments_per_process = fragments_per_process
         self.env = env
         self._fragments = fragments
         self._index = {uid: at for at, uid in enumerate(fragments)}
-        self._values = Values(fragments, predecessors, repeatable)
+        self._values = Values(fragments, predecessors, repeatable, parcels)
         self._again: set[str] = set()
         """The fragments that have run before: they need processes that have not seen them."""
         self._sharing = _sharing_tests(fragments, predecessors, continues)
@@ -156,21 +173,27 @@ class WarmPool:
         values, states = self._values.take(uid)
         driver = worker.driver
         is_alone = _is_alone(driver)
+        slot = self._slots.get(worker.slot)
+        if slot is None:
+            slot = self._slots[worker.slot] = Slot(self, worker.slot)
+        parcel = self._values.parcelled(values)
         order = Order(
             self._index[uid],
             next(self._attempts),
             not is_alone and self._continues(uid),
             id(driver) in self._sharing,
-            is_alone,
-            self._values.is_wanted(uid),
-            values,
+            is_alone or slot.runs_after + 1 == self._fragments_per_process,
+            self._returns or self._values.is_wanted(uid),
+            {} if parcel else values,
             states,
             self._recipe_of(worker.data) if self._recipe_of else b"",
+            parcel,
         )
-        slot = self._slots.get(worker.slot)
-        if slot is None:
-            slot = self._slots[worker.slot] = Slot(self, worker.slot)
-        slot.give(worker, order, untouched=uid in self._again)
+        slot.give(worker, order, alone=is_alone, untouched=uid in self._again)
+
+    def is_wanted(self, uid: str) -> bool:
+        """Tell whether a fragment follows *uid*, so that its value is needed."""
+        return self._values.is_wanted(uid)
 
     def again(self, uids: Iterable[str]) -> None:
         """Let all fragments of a test run once more, on a driver as it was at first."""
@@ -245,12 +268,13 @@ class WarmPool:
     def settle(self, worker: WarmWorker, report: Report) -> None:
         """The fragment of *worker* ended in a process that lives."""
         worker.wall_s, worker.cpu_s = report.wall_s, report.cpu_s
+        self._values.ended(worker.uid)
         self._values.put(worker.uid, report.value, report.state)
         if report.unpicklable:
             self._values.put_lost(worker.uid, f"its value cannot be sent: {report.unpicklable}")
         worker.finish(
             Returned(
-                value=None,
+                value=report.value if self._returns else None,
                 raised=report.raised,
                 aborted=report.aborted,
                 unpicklable=report.unpicklable,
@@ -261,7 +285,8 @@ class WarmPool:
     def lose(self, worker: WarmWorker, end: FragmentEnd) -> None:
         """The fragment of *worker* ended with its process."""
         worker.wall_s = self.loop.now() - worker.started_at
-        self._values.put_lost(worker.uid, _in_words(end))
+        self._values.ended(worker.uid)
+        self._values.put_lost(worker.uid, in_words(end))
         worker.finish(end)
 
     def started(self) -> None:
@@ -334,7 +359,7 @@ def _is_alone(driver: Any) -> bool:
     return bool(getattr(driver, "isolation", "worker") == "process")
 
 
-def _in_words(end: FragmentEnd) -> str:
+def in_words(end: FragmentEnd) -> str:
     """Say why a fragment has left no value."""
     match end:
         case WorkerDied(Exited(code)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import faulthandler
 import os
 import random
@@ -9,7 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from testloom.model.errors import InternalError
 from testloom.model.fragment import FragmentData
@@ -17,6 +18,7 @@ from testloom.processes import tree
 from testloom.processes.channel import BlockingChannel, ProtocolError
 from testloom.processes.hygiene import Baseline
 from testloom.processes.nursery import STACKS_SIGNAL
+from testloom.processes.parcels import Parcels
 from testloom.processes.tray import Tray
 from testloom.workers import messages, running
 from testloom.workers.messages import Order, Report
@@ -24,6 +26,26 @@ from testloom.workers.sharing import SharedState
 
 FragmentOf = Callable[[Order], FragmentData]
 """Finds or makes the fragment that an order speaks of."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Manners:
+    """How a process behaves towards what runs in it, and towards who asks it to end."""
+
+    tidies: bool = True
+    """Whether it puts itself back to what it was after each fragment; else what one changes
+    stays, as in a pool of `multiprocessing`."""
+    shows_stacks: bool = True
+    """Whether it writes the stacks of its threads when it is asked to end."""
+    parcels: Parcels | None = None
+    """For values that are too large for a message."""
+    parcel_bytes: int = running.MAX_VALUE_BYTES
+    """From which size on a pickled value is."""
+    is_large: Callable[[Any], bool] | None = None
+    """Tells so of others."""
+
+
+TESTS: Final = Manners()
 
 
 def main(
@@ -34,22 +56,29 @@ def main(
 
 
 def serve(
-    slot: int, channel: socket.socket, fragment_of: FragmentOf, tray: Tray | None = None
+    slot: int,
+    channel: socket.socket,
+    fragment_of: FragmentOf,
+    tray: Tray | None = None,
+    manners: Manners = TESTS,
 ) -> None:
     """Serve orders until main has gone or the process is not fit for another one."""
-    _prepare()
-    process = _WarmProcess(slot, BlockingChannel(channel), fragment_of, tray)
+    _prepare(manners)
+    process = _WarmProcess(slot, BlockingChannel(channel), fragment_of, tray, manners)
     try:
         process.serve()
     except running.Terminated:
         sys.exit(128 + signal.SIGTERM)
 
 
-def _prepare() -> None:
+def _prepare(manners: Manners) -> None:
     signal.signal(signal.SIGTERM, _terminated)
     faulthandler.disable()  # main's, whose handlers the fork has reset
     faulthandler.enable(file=2)
-    faulthandler.register(STACKS_SIGNAL, file=2, all_threads=True)
+    if manners.shows_stacks:
+        faulthandler.register(STACKS_SIGNAL, file=2, all_threads=True)
+    else:
+        signal.signal(STACKS_SIGNAL, signal.SIG_IGN)
     random.seed()
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed()
@@ -63,8 +92,14 @@ def _terminated(_signum: int, _frame: object) -> NoReturn:
 
 class _WarmProcess:
     def __init__(
-        self, slot: int, channel: BlockingChannel, fragment_of: FragmentOf, tray: Tray | None
+        self,
+        slot: int,
+        channel: BlockingChannel,
+        fragment_of: FragmentOf,
+        tray: Tray | None,
+        manners: Manners,
     ) -> None:
+        self._manners = manners
         self._slot = slot
         self._channel = channel
         self._fragment_of = fragment_of
@@ -78,7 +113,8 @@ class _WarmProcess:
         self._untouched: dict[str, Any] = {}
         """Its attributes as they were before the first fragment ran here."""
         self._shared: SharedState | None = None
-        self._baseline = Baseline()
+        self._parcels = 0
+        self._baseline = Baseline() if manners.tidies else None
 
     def serve(self) -> None:
         self._channel.send(messages.READY, b"")
@@ -101,9 +137,15 @@ class _WarmProcess:
             self._driver, self._untouched = data.driver, dict(vars(data.driver))
         if order.shares:
             self._share(order)
-        values = running.values_for(order.values, self._kept)
+        values = running.values_for(self._values_of(order), self._kept, self._manners.parcels)
         report, value = running.call(
-            data, values, self._slot, self._push, attempt=order.attempt, wanted=order.wanted
+            data,
+            values,
+            self._slot,
+            self._push,
+            attempt=order.attempt,
+            wanted=order.wanted,
+            send=None if self._manners.parcels is None else self._send_value,
         )
         if report.unpicklable and order.continues:
             self._kept[data.name] = value
@@ -116,6 +158,25 @@ class _WarmProcess:
         if not order.continues and self._shared is None:
             self._let_go()
         return report
+
+    def _values_of(self, order: Order) -> dict[str, bytes | None]:
+        parcels = self._manners.parcels
+        if not order.parcel or parcels is None:
+            return order.values
+        values = messages.decode_values(parcels.get(order.parcel))
+        parcels.remove(order.parcel)
+        return values
+
+    def _send_value(self, value: Any, data: bytes) -> bytes:
+        """Put a large value into a parcel; return what stands for it in the report."""
+        is_large, parcels = self._manners.is_large, self._manners.parcels
+        if len(data) < self._manners.parcel_bytes and not (is_large and is_large(value)):
+            return data
+        assert parcels is not None
+        self._parcels += 1
+        name = f"{self._slot}-{os.getpid()}-{self._parcels}"
+        parcels.put(name, data)
+        return messages.PARCEL + name.encode()
 
     def _share(self, order: Order) -> None:
         if self._shared is None:
@@ -145,7 +206,8 @@ class _WarmProcess:
             if order.last:
                 tree.kill_below(os.getpid())
             return
-        report.leaks, report.fit = self._baseline.restore()
+        if self._baseline is not None:
+            report.leaks, report.fit = self._baseline.restore()
 
     def _let_go(self) -> None:
         """Let the driver be as it was before: its results and logs would pile up here."""
