@@ -110,6 +110,8 @@ def test_a_journal_reads_as_it_was_written(tmp_path: Path) -> None:
         entries=entries,
         attempts={},
         settled=set(),
+        words=(),
+        carried=True,
         ends=[
             FragmentEnd(t=0.5, uid="u1", slot=1, end="Returned", wall_s=0.5, cpu_s=0.25),
             FragmentEnd(t=1.0, uid="u2", slot=1, end="Returned", wall_s=0.5, cpu_s=0.25),

@@ -11,7 +11,8 @@ increases `FORMAT`.
 
 A `Result` holds the `testloom.model.result.ResultRecord` exactly as the worker sent it.
 
-Version 2 has, besides what version 1 has, `Attempt`, `TestEnd` and `Result.settles`.
+Version 2 has, besides what version 1 has, `Attempt`, `TestEnd`, `Carried`,
+`Result.settles`, `RunStart.words` and `PlannedTest.inputs`.
 """
 
 from __future__ import annotations
@@ -57,6 +58,8 @@ class PlannedTest(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     line: int = 1
     driver: str = ""
     tags: tuple[str, ...] = ()
+    inputs: str = ""
+    """Fingerprint of the files it is made of; empty if that is not known."""
 
 
 class _Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -77,6 +80,8 @@ class RunStart(_Record, frozen=True, tag="run-start"):
     """`selection_hash` of the selected tests' names."""
     tests: int = 0
     """How many tests were selected."""
+    words: tuple[str, ...] = ()
+    """What on a command line selects these tests, for a run that resumes this one."""
 
 
 class Tests(_Record, frozen=True, tag="tests"):
@@ -94,6 +99,12 @@ class Edges(_Record, frozen=True, tag="edges"):
     uids: tuple[str, ...]
     after: tuple[tuple[int, ...], ...]
     """For each of `uids` those that it follows, by their places among the uids of all records."""
+
+
+class Carried(_Record, frozen=True, tag="carried"):
+    """All results that a run has from the one it resumes stand before this record."""
+
+    tests: int
 
 
 class FragmentStart(_Record, frozen=True, tag="fragment-start"):
@@ -201,13 +212,23 @@ class RunEnd(_Record, frozen=True, tag="run-end"):
 
 
 Written = (
-    RunStart | Tests | Edges | FragmentStart | FragmentEnd | Result | Attempt | TestEnd | RunEnd
+    RunStart
+    | Tests
+    | Edges
+    | Carried
+    | FragmentStart
+    | FragmentEnd
+    | Result
+    | Attempt
+    | TestEnd
+    | RunEnd
 )
 """What a writer writes."""
 Indexed = (
     RunStart
     | Tests
     | Edges
+    | Carried
     | FragmentStart
     | FragmentEnd
     | ResultIndex
@@ -240,12 +261,25 @@ _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Indexed] = msgspec.json.Decoder(Indexed)
 _opening_decoder = msgspec.json.Decoder(_Opening)
 _timed_decoder = msgspec.json.Decoder(_Timed)
+_whole_decoder: msgspec.json.Decoder[Result | Attempt] = msgspec.json.Decoder(Result | Attempt)
+_WHOLE: Final = (b'{"type":"result"', b'{"type":"attempt"')
 _kept_decoder = msgspec.json.Decoder(_Kept)
 
 
 def result_of(entry: ResultEntry, record: bytes, t: float, *, settles: bool) -> Result:
     """Return what is written for *entry*, whose `ResultRecord` is the JSON *record*."""
     return Result(**_fields_of(entry), t=t, settles=settles, record=msgspec.Raw(record))
+
+
+def carried_of(old: Result | Attempt, t: float, *, counts: bool) -> Result | Attempt:
+    """Return what is written for the *old* result of another run, which *counts* or does not."""
+    if isinstance(old, Result) and counts:
+        return msgspec.structs.replace(old, t=t)
+    return Attempt(
+        **{name: getattr(old, name) for name in _Index.__struct_fields__ if name != "t"},
+        t=t,
+        record=old.record,
+    )
 
 
 def attempt_of(entry: ResultEntry, record: bytes, t: float) -> Attempt:
@@ -320,6 +354,16 @@ def decode(data: bytes) -> Indexed | None:
     """Return the record whose JSON is *data*; None if it is of no kind that we know."""
     try:
         return _decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def decode_whole(data: bytes) -> Result | Attempt | None:
+    """Return the `Result` or `Attempt` whose JSON is *data*, with its record."""
+    if not data.startswith(_WHOLE):
+        return None
+    try:
+        return _whole_decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 

@@ -41,6 +41,10 @@ class Journal:
     """The results that are not final, by their test, in the order in which they came."""
     settled: AbstractSet[str]
     """The tests all of whose fragments have ended; none in a journal of version 1."""
+    words: Sequence[str]
+    """What on a command line selects the same tests."""
+    carried: bool
+    """Whether the results of the run that this one resumes, if it resumes one, are complete."""
     ends: Sequence[form.FragmentEnd]
     """The fragments that ended, in the order in which they did."""
     running: Sequence[form.FragmentStart]
@@ -67,6 +71,7 @@ class _Reading:
     entries: list[ResultEntry] = dataclasses.field(default_factory=list)
     attempts: dict[str, list[ResultEntry]] = dataclasses.field(default_factory=dict)
     settled: set[str] = dataclasses.field(default_factory=set)
+    carried: bool = False
     ends: list[form.FragmentEnd] = dataclasses.field(default_factory=list)
     running: dict[str, form.FragmentStart] = dataclasses.field(default_factory=dict)
     skipped: int = 0
@@ -92,6 +97,8 @@ class _Reading:
                 self.entries.append(record.entry(place))
                 if record.settles:
                     self.settled.add(record.test)
+            case form.Carried():
+                self.carried = True
             case form.TestEnd():
                 self.settled.add(record.test)
             case form.AttemptIndex():
@@ -140,6 +147,8 @@ def read(path: str) -> Journal:
         entries=all_with_earlier(reading.entries, reading.attempts),
         attempts=reading.attempts,
         settled=reading.settled,
+        words=() if reading.start is None else reading.start.words,
+        carried=reading.carried or reading.start is None or not reading.start.run.resumes,
         ends=reading.ends,
         running=tuple(reading.running.values()),
         dropped_bytes=size - end,

@@ -71,10 +71,12 @@ class JournalWriter:
         run: RunInfo,
         tests: Sequence[form.PlannedTest],
         predecessors: Mapping[str, AbstractSet[str]] = MappingProxyType({}),
+        words: Sequence[str] = (),
     ) -> None:
         """Begin: times in the journal count from here.
 
-        *predecessors* says of each fragment, by its uid, which ones it follows.
+        *predecessors* says of each fragment, by its uid, which ones it follows; *words* on a
+        command line select the same tests.
         """
         self._start = self._clock.now()
         start = form.RunStart(
@@ -84,6 +86,7 @@ class JournalWriter:
             boot_id=_boot_id(),
             selection=form.selection_hash(test.name for test in tests),
             tests=len(tests),
+            words=tuple(words),
         )
         self._append(form.encode(start))
         for at in range(0, len(tests), _TESTS_A_RECORD):
@@ -116,6 +119,15 @@ class JournalWriter:
     def attempt(self, entry: ResultEntry, record: bytes) -> int:
         """Keep a result whose test is going to run again; return its place."""
         return self._append(form.encode(form.attempt_of(entry, record, self._now())))
+
+    def carry(self, old: form.Result | form.Attempt, *, counts: bool) -> ResultEntry:
+        """Keep a result of another run, which *counts* or is that of an earlier attempt."""
+        whole = form.carried_of(old, self._now(), counts=counts)
+        return whole.entry(self._append(form.encode(whole)))
+
+    def carried(self, tests: int) -> None:
+        """Note that all results of *tests* tests of another run have been carried."""
+        self._append(form.encode(form.Carried(t=self._now(), tests=tests)))
 
     def test_settled(self, test: str) -> None:
         """Note that all fragments of *test* have ended, if its last result did not settle it."""

@@ -90,6 +90,8 @@ class RunInfo:
     commit: str = ""
     """The commit of the sources that are tested; empty if that is not known."""
     branch: str = ""
+    resumes: str = ""
+    """Name of the run that this one goes on with; empty if there is none."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,14 +10,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
 
 from testloom.model.summary import ResultEntry
 from testloom.processes.files import remove_tree
-from testloom.suite.planning import Plan
+from testloom.suite.planning import Plan, PlannedTest
 from testloom.suite.retries import Again, Counts, Retries, RetryPolicy, own_retries
 
 Made: TypeAlias = tuple[ResultEntry, bytes]
@@ -28,12 +28,14 @@ Made: TypeAlias = tuple[ResultEntry, bytes]
 class Attempts:
     """How far a test that may run more than once has come."""
 
-    own: Retries | None
-    max_attempts: int
-    follows: Mapping[str, tuple[str, ...]]
-    """Its fragments, and which of each other they follow."""
+    own: Retries | None = None
+    max_attempts: int = 1
+    follows: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    """Its fragments, and which of each other they follow; none if it does not run again."""
     number: int = 1
     """Which attempt goes on."""
+    before: int = 0
+    """How many attempts there were before this run."""
     held: list[Made] = dataclasses.field(default_factory=list)
     """The results of the attempt that goes on: nobody knows yet whether they count."""
     earlier: list[ResultEntry] = dataclasses.field(default_factory=list)
@@ -76,7 +78,14 @@ class Retrying:
 
     def begin(self, plan: Plan) -> frozenset[str]:
         """Give each test of *plan* that may run again its `Attempts`; return their fragments."""
-        names = {name for name in plan.tests if self.policy.may_run_again(self._own.get(name))}
+        for test in plan.tests.values():
+            if test.earlier:
+                self._go_on(test)
+        names = {
+            name
+            for name, test in plan.tests.items()
+            if test.left and self.policy.may_run_again(self._own.get(name))
+        }
         if not names:
             return frozenset()
         depended_on = {
@@ -96,23 +105,33 @@ class Retrying:
                 follows.setdefault(owner.name, {})[uid] = tuple(own)
         for name, fragments in follows.items():
             own_words = self._own.get(name)
-            plan.tests[name].attempts = Attempts(
-                own=own_words,
-                max_attempts=self.policy.max_attempts(own_words),
-                follows=fragments,
-            )
+            attempts = plan.tests[name].attempts or Attempts()
+            attempts.own, attempts.follows = own_words, fragments
+            attempts.max_attempts = attempts.before + self.policy.max_attempts(own_words)
+            plan.tests[name].attempts = attempts
         return frozenset(uid for fragments in follows.values() for uid in fragments)
 
     def decide(self, attempts: Attempts) -> Again | Counts:
         """Decide about a test that has settled, all of whose results are held."""
         entries = [entry for entry, _ in attempts.held]
         if any(entry.status.is_bad for entry in entries):
-            attempts.max_attempts = self.policy.limit(entries, attempts.own)
+            attempts.max_attempts = attempts.before + self._limit(attempts, entries)
             for entry in entries:  # nobody has seen them yet
                 msgspec.structs.force_setattr(entry, "max_attempts", attempts.max_attempts)
-        if self.closed:
+        if self.closed or not attempts.follows:
             return Counts.THIS
-        return self.policy.decide(attempts.number, entries, attempts.own)
+        return self.policy.decide(attempts.number - attempts.before, entries, attempts.own)
+
+    def _limit(self, attempts: Attempts, entries: Sequence[ResultEntry]) -> int:
+        return self.policy.limit(entries, attempts.own) if attempts.follows else 1
+
+    @staticmethod
+    def _go_on(test: PlannedTest) -> None:
+        """Count the attempts that *test* had in the run that is resumed."""
+        before = max(one.attempt for one in test.earlier)
+        test.attempts = Attempts(
+            max_attempts=before + 1, number=before + 1, before=before, earlier=[*test.earlier]
+        )
 
 
 def set_aside(driver: Any, attempt: int) -> None:

@@ -7,7 +7,7 @@ test is never a PASS once we or the system have ended its process.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -96,6 +96,12 @@ class Collector:
         test = place or PlannedTest(broken.test_name, "", "", 1, ())
         self._add(test, f"{broken.test_name}.add_test", records.encode(result), None)
         self._keep(self._taken(), settles=True)
+
+    def take_over(self, entries: Iterable[ResultEntry]) -> None:
+        """Let results of the run that is resumed, which are kept already, count here."""
+        found = list(entries)
+        self.entries += found
+        self._sources.update((entry.name, "the run that is resumed") for entry in found)
 
     def add_pushed(self, driver: Any, test: PlannedTest) -> None:
         """What a driver pushed before any of its fragments ran."""

@@ -29,7 +29,7 @@ from testloom._version import __version__
 from testloom.model.errors import UsageError, nearest
 from testloom.suite import values
 from testloom.suite.config import Config, Setting, load_config
-from testloom.suite.retry_options import add_retry_options
+from testloom.suite.retry_options import add_resume_options, add_retry_options
 from testloom.suite.run_options import RunOptions, limit_of
 
 SUITE_HEADING: Final = "Options of this suite"
@@ -291,7 +291,9 @@ def build_parser(
     parser = Parser(prog, lenient=e3, error_exit_code=error_exit_code)
     _add_selection(parser.group("Select"))
     _add_execution(parser.group("Execute"))
-    add_retry_options(parser.group("Run again"))
+    again = parser.group("Run again")
+    add_retry_options(again)
+    add_resume_options(again)
     _add_debugging(parser.group("Debug"))
     baselines = parser.group("Baselines")
     baselines.ours("-u --update-baselines", None, "replace expected by actual outputs")

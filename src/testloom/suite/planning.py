@@ -19,6 +19,7 @@ from testloom.model import reason
 from testloom.model.errors import CycleError, UsageError, nearest
 from testloom.model.fragment import FragmentData
 from testloom.model.names import path_for
+from testloom.model.summary import ResultEntry
 from testloom.model.test import BrokenTest, ParsedTest
 from testloom.scheduling.graph import Graph, circles
 
@@ -45,6 +46,10 @@ class PlannedTest:
     started: bool = False
     wall_s: float = 0.0
     cpu_s: float = 0.0
+    inputs: str = ""
+    """Fingerprint of what it is made of, see `testloom.suite.fingerprints`."""
+    earlier: tuple[ResultEntry, ...] = ()
+    """Results of attempts in a run that this one resumes, oldest first."""
     attempts: Attempts | None = None
     """If it may run more than once: how far it has come with that."""
 

@@ -1,4 +1,4 @@
-"""The options about running tests more than once."""
+"""The options about running tests more than once, and about going on with a run."""
 
 from __future__ import annotations
 
@@ -26,6 +26,13 @@ def add_retry_options(group: Group) -> None:
     add("--repeat", "N", repeat, type=values.positive, default=1)
     until = "run all tests until one fails, with --repeat N at most N times"
     add("--until-fail", None, until, default=False, const=True)
+
+
+def add_resume_options(group: Group) -> None:
+    """Add the options about going on with a run that was cut off to *group*."""
+    latest = "go on with the last run, which was cut off: run what has not passed or has changed"
+    group.ours("--resume", None, latest, const="latest")
+    group.ours("--resume-run", "RUN", "go on with RUN instead", dest="resume")
 
 
 def retries_text(text: str) -> str:

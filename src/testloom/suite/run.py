@@ -16,6 +16,7 @@ import msgspec
 
 from testloom.journal.format import JournalError
 from testloom.journal.writer import JournalWriter
+from testloom.model.attempts import all_with_earlier
 from testloom.model.errors import WorkersCannotStart
 from testloom.model.events import RunListener
 from testloom.model.names import shown_line
@@ -25,6 +26,7 @@ from testloom.processes.loop import EventLoop, Timer
 from testloom.scheduling import MultiprocessScheduler, Phase
 from testloom.scheduling.worker import Worker
 from testloom.suite.attempts import Attempts, Retrying, set_aside
+from testloom.suite.carrying import Carry
 from testloom.suite.collect import Collector
 from testloom.suite.planning import Plan
 from testloom.suite.retries import RetryPolicy
@@ -85,16 +87,20 @@ def execute(
     reader_gone: Callable[[], bool] = lambda: False,
     collector: type[Collector] = Collector,
     retrying: Retrying | None = None,
+    carry: Carry | None = None,
 ) -> RunOutcome:
     """Run *plan*; return once everything has ended and every result is in *journal*.
 
-    *collector* decides what the ends of fragments mean, *retrying* which tests run again.
+    *collector* decides what the ends of fragments mean, *retrying* which tests run again; *carry*
+    is what to take over from another run.
     """
     loop = EventLoop()
     run = _Run(plan, info, loop, journal, listeners, limits, reader_gone, collector, retrying)
     try:
         with signals.told_to(loop, run.signalled), run.workers(env, settings) as workers:
             run.begin()
+            if carry is not None:
+                run.take_over(carry)
             run.go_on(workers)
             return run.end()
     finally:
@@ -170,6 +176,21 @@ class _Run:
             self._collector.add_broken(broken)
         self._refresh_now()
         self._loop.call_at(now + _SYNC_S, self._sync)
+
+    def take_over(self, carry: Carry) -> None:
+        """Copy the results that need not come again; tell everybody."""
+        try:
+            counting, earlier = carry.into(self._journal)
+        except OSError as error:
+            self._break_down(f"what was to be carried over cannot be: {error}")
+            return
+        entries = all_with_earlier(counting, earlier)
+        self._collector.take_over(entries)
+        for test, found in earlier.items():
+            if (attempts := self._plan.tests[test].attempts) is not None:
+                attempts.earlier = found  # the same ones, where they are kept now
+        for entry in entries:
+            self._listeners.result_added(entry, self._journal.load)
 
     def go_on(self, workers: Workers) -> None:
         """Run all fragments, or as many as are wanted."""

@@ -40,6 +40,8 @@ class RunOptions:
     flaky_fails: bool = False
     repeat: int = 1
     until_fail: bool = False
+    resume: str | None = None
+    """The run to go on with, as `testloom.journal.rundir.find_run` takes it."""
     start_method: str = "fork"
     no_capture: bool = False
     pdb: bool = False

@@ -35,12 +35,15 @@ from testloom.processes import own_fds, signals, streams
 from testloom.processes.clock import SystemClock
 from testloom.suite import listing
 from testloom.suite.attempts import Retrying
+from testloom.suite.carrying import selecting_words
 from testloom.suite.config import Config
-from testloom.suite.options import CommandLine, Parser, build_parser, read_command_line
+from testloom.suite.fingerprints import note_fingerprints
+from testloom.suite.options import CommandLine, Parser, build_parser
 from testloom.suite.places import Places, dump_environ, working_place
 from testloom.suite.planning import Plan, plan
 from testloom.suite.plugins import PluginListener, plugin_manager
 from testloom.suite.reporting import Reporting
+from testloom.suite.resumed_line import resuming_command_line
 from testloom.suite.retry_options import retry_policy
 from testloom.suite.run import Listeners, RunOutcome, execute
 from testloom.suite.run_options import RunOptions
@@ -205,10 +208,13 @@ class Testsuite:
                 dump_environ(os.path.join(run_dir.path, "environ.sh"))
             with making_much():
                 the_plan = self._plan(tests)
+            carry = self._resumed.carry(the_plan) if self._resumed else None
+            self.notes.extend([carry.note] if carry else [])
             info = self._info(run_dir, options, the_plan)
             console = reporting.console(self.main.args, self._program)
             listeners = Listeners([console, PluginListener(self._plugins, self._plugin_failed)])
-            with contextlib.closing(console), journal_of(run_dir, info, the_plan) as journal:
+            words = selecting_words(options)
+            with contextlib.closing(console), journal_of(run_dir, info, the_plan, words) as journal:
                 outcome = execute(
                     the_plan,
                     info=info,
@@ -219,6 +225,7 @@ class Testsuite:
                         max_consecutive_failures=options.max_consecutive_failures,
                     ),
                     retrying=self._retrying,
+                    carry=carry,
                     journal=journal,
                     listeners=listeners,
                     reader_gone=lambda: console.broken,
@@ -249,7 +256,7 @@ class Testsuite:
         )
         self.add_options(parser)
         self._plugins.hook.testloom_add_options(parser=parser)
-        line = read_command_line(parser, args, config=self.config)
+        line, self._resumed = resuming_command_line(parser, args, config=self.config)
         if line.options.log_file or line.options.verbosity > 0:
             e3.log.activate_with_args(line.namespace, logging.WARNING)
         self.main.args = line.namespace
@@ -350,7 +357,7 @@ class Testsuite:
             self.adjust_dag_dependencies(dag)
             self._plugins.hook.testloom_adjust_dag(suite=self, dag=dag)
 
-        return plan(
+        the_plan = plan(
             tests,
             self.broken_tests,
             env=self.env,
@@ -359,6 +366,8 @@ class Testsuite:
             prepare=self._retrying.prepare,
             adjust=adjust,
         )
+        note_fingerprints(the_plan, tests, [os.path.abspath(self.options.output_dir)])
+        return the_plan
 
     def _info(self, run_dir: RunDir, options: RunOptions, the_plan: Plan) -> RunInfo:
         jobs = 1 if options.in_process else options.jobs
@@ -373,6 +382,7 @@ class Testsuite:
             host=socket.gethostname(),
             platform=f"{platform.system()}-{platform.machine()}".lower(),
             selected=len(the_plan.tests) + len(the_plan.broken),
+            resumes=self._resumed.run_id if self._resumed else "",
         )
 
     def _summary(self, info: RunInfo, outcome: RunOutcome, journal: JournalWriter) -> Summary:
@@ -460,7 +470,9 @@ def worker_settings(options: RunOptions, info: RunInfo) -> WorkerSettings:
 
 
 @contextlib.contextmanager
-def journal_of(run_dir: RunDir, info: RunInfo, the_plan: Plan) -> Iterator[JournalWriter]:
+def journal_of(
+    run_dir: RunDir, info: RunInfo, the_plan: Plan, words: Sequence[str] = ()
+) -> Iterator[JournalWriter]:
     """Open the journal of a run and write down what is going to run."""
     journal = JournalWriter(run_dir.journal, SystemClock())
     fds = [own_fds.add(journal.fileno()), own_fds.add(run_dir.fileno())]
@@ -468,10 +480,11 @@ def journal_of(run_dir: RunDir, info: RunInfo, the_plan: Plan) -> Iterator[Journ
         journal.run_started(
             info,
             [
-                JournalTest(t.name, t.source, t.line, t.driver, t.tags)
+                JournalTest(t.name, t.source, t.line, t.driver, t.tags, t.inputs)
                 for t in the_plan.tests.values()
             ],
             the_plan.graph.predecessors,
+            words,
         )
         yield journal
     finally:

@@ -1,0 +1,101 @@
+"""Tells whether the files of a test have changed since another run.
+
+A fingerprint stands for the names, sizes and instants of change of all files below the test's
+directory, and of the file that its driver's class is in.  Contents are not read: that would take
+four times as long (75 us against 18 us of CPU for a directory of three small files), in every
+run, for the sake of the few that are resumed.  The system sets the instant of the last change of
+an inode (``ctime``) itself, so it errs on one side only: what was touched counts as changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Collection, Iterable
+
+from testloom.model.test import ParsedTest
+from testloom.suite.planning import Plan
+
+_UNKNOWN = ""
+
+
+class Fingerprints:
+    """The fingerprints of the tests of one run; directories and files are looked at once.
+
+    What is below the directories *skip*, absolute paths, does not count.
+    """
+
+    def __init__(self, skip: Collection[str] = ()) -> None:
+        self._skip = frozenset(skip)
+        self._trees: dict[str, bytes] = {}
+        self._classes: dict[type, bytes] = {}
+
+    def of(self, test_dir: str, driver: type) -> str:
+        """Return the fingerprint of the test in *test_dir*; empty if it cannot be told."""
+        try:
+            known = self._trees.get(test_dir) or self._tree(test_dir)
+        except OSError:
+            return _UNKNOWN
+        return _digest(known, self._class(driver)).hex()
+
+    def _tree(self, top: str) -> bytes:
+        """Return the digest of the directory *top*, those of directories below it first."""
+        pending = [top]
+        while pending:
+            path = pending[-1]
+            if path in self._trees:
+                pending.pop()
+                continue
+            files, below = self._listed(path)
+            missing = [each for each in below if each not in self._trees]
+            if missing:
+                pending += missing
+                continue
+            self._trees[path] = _digest(*files, *(self._trees[each] for each in below))
+            pending.pop()
+        return self._trees[top]
+
+    def _listed(self, path: str) -> tuple[list[bytes], list[str]]:
+        """Return what is to be said of each entry of *path*, and the directories in it."""
+        files, below = [], []
+        with os.scandir(path) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    if entry.path not in self._skip:
+                        below.append(entry.path)
+                        files.append(os.fsencode(entry.name))
+                    continue
+                found = entry.stat(follow_symlinks=False)
+                facts = (entry.name, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+                files.append(repr(facts).encode())
+        return sorted(files), sorted(below)
+
+    def _class(self, driver: type) -> bytes:
+        known = self._classes.get(driver)
+        if known is None:
+            file = getattr(sys.modules.get(driver.__module__), "__file__", None)
+            try:
+                found = os.stat(file) if file else None
+            except OSError:
+                found = None
+            facts = found and (found.st_size, found.st_mtime_ns)
+            known = self._classes[driver] = repr((driver.__qualname__, facts)).encode()
+        return known
+
+
+def _digest(*parts: bytes) -> bytes:
+    digest = hashlib.blake2b(digest_size=8)
+    for part in parts:
+        digest.update(b"%d:" % len(part))
+        digest.update(part)
+    return digest.digest()
+
+
+def note_fingerprints(plan: Plan, tests: Iterable[ParsedTest], skip: Collection[str]) -> None:
+    """Give each test of *plan*, which was made of *tests*, its fingerprint."""
+    prints = Fingerprints(skip)
+    for test in tests:
+        planned = plan.tests.get(test.test_name)
+        if planned is not None and test.driver_cls is not None:
+            planned.inputs = prints.of(test.test_dir, test.driver_cls)
