@@ -10,13 +10,16 @@ import resource
 import zlib
 from html.parser import HTMLParser
 from importlib import resources
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from testloom.model.compare import compare
+from testloom.model.history import PastResult, PastRun
 from testloom.model.result import ResultRecord
+from testloom.model.span import FragmentSpan
 from testloom.model.status import TestStatus
 from testloom.model.summary import ResultEntry, RunInfo, Summary
 from testloom.processes.clock import cpu_now
@@ -33,6 +36,8 @@ RUN = RunInfo(
     started_at=1795221361.0,
     duration_s=2.25,
 )
+
+RECORD = ResultRecord(name="a", status="PASS")
 
 
 class Page(HTMLParser):
@@ -130,6 +135,10 @@ def test_the_index_has_a_row_for_each_result() -> None:
         "line": 3,
         "tags": ["smoke"],
         "cause": 0,
+        "memory": 0,
+        "flaky": "",
+        "new": 0,
+        "past": "",
     }
 
 
@@ -177,6 +186,116 @@ def test_a_result_whose_record_is_lost_says_so() -> None:
     summary = Summary(run=RUN, entries=[entry("a", TestStatus.FAIL)], load=load)
     (details,) = Page("".join(HtmlReport().write(summary))).details
     assert details["lost"] == "the journal is damaged"
+
+
+def test_earlier_attempts_keep_their_logs() -> None:
+    tried = entry(
+        "a", attempt=2, max_attempts=3, earlier=(entry("a", TestStatus.FAIL, time_s=0.5),)
+    )
+    found = page(tried, log="l")
+    assert found.data("index")["columns"]["flaky"] == ["2/3"]
+    (attempt,) = found.details[0]["earlier"]
+    assert attempt == {"attempt": 1, "status": "FAIL", "said": "", "time": 0.5, "log": "l"}
+
+
+class Before:
+    """A history of two runs, in which ``a`` passed and failed."""
+
+    statuses: ClassVar[dict[str, tuple[TestStatus, ...]]] = {
+        "a": (TestStatus.PASS, TestStatus.FAIL),
+        "gone": (TestStatus.SKIP, TestStatus.PASS),
+    }
+
+    def runs(self, last: int = 20) -> list[PastRun]:
+        assert last >= 2
+        return [
+            PastRun(run_id=f"r{n}", suite="calc", started_at=100.0 + n, commit="c", failed=n)
+            for n in range(2)
+        ]
+
+    def results(self, name: str, last: int = 50) -> list[PastResult]:
+        raise AssertionError("one read is enough")
+
+    def recent(self, last: int = 20) -> dict[str, list[PastResult]]:
+        return {
+            name: [
+                PastResult(name=name, run_id=f"r{n}", started_at=0.0, status=status, time_s=n + 1.0)
+                for n, status in enumerate(statuses)
+            ]
+            for name, statuses in self.statuses.items()
+        }
+
+
+def test_the_past_of_each_test_and_what_changed() -> None:
+    entries = [entry("a", time_s=9.0), entry("b", TestStatus.FAIL)]
+    before = [one[-1] for one in Before().recent().values()]
+    summary = Summary(
+        run=RUN,
+        entries=entries,
+        load=lambda one: ResultRecord(name=one.name, status="PASS"),
+        history=Before(),
+        changes=compare(before, entries, against="r1"),
+    )
+    found = Page("".join(HtmlReport().write(summary)))
+    index = found.data("index")
+    assert index["columns"]["past"] == ["pf", ""]
+    assert index["columns"]["new"] == [0, 1]
+    assert [run["failed"] for run in index["runs"]] == [0, 1]
+    assert index["usual"] == {"a": 1.5, "b": None}
+    assert found.details[0]["past"] == [[0, "PASS", 1.0, ""], [1, "FAIL", 2.0, ""]]
+    changes = index["changes"]
+    assert (changes["new"], changes["fixed"], changes["gone"]) == (
+        {"total": 1, "names": ["b"]},
+        {"total": 1, "names": ["a"]},
+        {"total": 1, "names": ["gone"]},
+    )
+
+
+def test_unsteady_tests_are_told_the_worst_first() -> None:
+    class Unsteady(Before):
+        statuses: ClassVar[dict[str, tuple[TestStatus, ...]]] = {
+            "once": (TestStatus.PASS, TestStatus.FAIL),
+            "twice": (TestStatus.PASS, TestStatus.FAIL, TestStatus.PASS),
+            "always": (TestStatus.FAIL, TestStatus.PASS, TestStatus.FAIL, TestStatus.PASS),
+        }
+
+    summary = Summary(run=RUN, entries=[], load=lambda _: RECORD, history=Unsteady())
+    unsteady = Page("".join(HtmlReport().write(summary))).data("index")["unsteady"]
+    assert [(one["name"], one["past"]) for one in unsteady] == [
+        ("always", "fpfp"),
+        ("twice", "pfp"),
+    ]
+
+
+def test_fragments_know_their_places_and_what_they_followed() -> None:
+    def ran(uid: str, slot: int, started: float, ended: float, *after: str) -> FragmentSpan:
+        test, _, name = uid.partition(".")
+        return FragmentSpan(
+            uid=uid, test=test, name=name, slot=slot, started_s=started, ended_s=ended,
+            after=after, end="Returned",
+        )  # fmt: skip
+
+    spans = [
+        ran("a.build", 0, 0, 1),
+        ran("b.run", 1, 0, 0.5),
+        ran("a.run", 0, 1, 3, "a.build", "x"),
+    ]
+    summary = Summary(run=RUN, entries=[], load=lambda _: RECORD, spans=lambda: spans)
+    found = Page("".join(HtmlReport().write(summary)))
+    assert found.data("spans") == {
+        "tests": ["a", "b"],
+        "test": [0, 1, 0],
+        "name": ["build", "run", "run"],
+        "slot": [0, 1, 0],
+        "started": [0, 0, 1],
+        "took": [1, 0.5, 2],
+        "end": ["", "", ""],
+        "attempt": [1, 1, 1],
+        "after": [[], [], [0]],
+        "critical": [0, 2],
+        "chain": [0, 2],
+    }
+    assert (found.data("index")["spans"], found.data("index")["edges"]) == (3, 1)
 
 
 def test_results_find_their_block() -> None:

@@ -6,6 +6,7 @@ machine while tests run.  ``benchmarks/html_report.py`` has the figures.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import subprocess
@@ -17,7 +18,10 @@ from urllib.parse import quote
 
 import pytest
 
+from testloom.model.compare import compare
+from testloom.model.history import PastResult, PastRun
 from testloom.model.result import ResultRecord
+from testloom.model.span import FragmentSpan
 from testloom.model.status import TestStatus
 from testloom.model.summary import ResultEntry, RunInfo, Summary
 from testloom.reports.html import HtmlReport
@@ -149,6 +153,81 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
 
 
+@pytest.fixture(scope="module")
+def storied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report of a run with dependent fragments, a flaky test, and two runs before it."""
+    first = entry("lib/use", TestStatus.FAIL, message="connection refused")
+    entries = [
+        entry("lib/build", time_s=2.0, started_s=0.0, slot=0),
+        entry("lib/use", time_s=1.0, slot=1, attempt=2, max_attempts=3, earlier=(first,)),
+        entry("other", TestStatus.FAIL, time_s=1.5, slot=1, message="exit status 3"),
+    ]
+
+    def span(uid: str, slot: int, started: float, ended: float, *after: str) -> FragmentSpan:
+        test, _, name = uid.partition(".")
+        return FragmentSpan(
+            uid=uid, test=test, name=name, slot=slot, started_s=started, ended_s=ended,
+            after=after, end="Returned",
+        )  # fmt: skip
+
+    spans = [
+        span("other.run", 1, 0, 1.5),
+        span("lib/build.compile", 0, 0, 1.5),
+        span("lib/build.link", 0, 1.5, 2, "lib/build.compile"),
+        span("lib/use.run", 1, 2, 3, "lib/build.link"),
+    ]
+    summary = Summary(
+        run=dataclasses.replace(
+            RUN,
+            duration_s=3.0,
+            environment={"TOKEN": "(hidden)", "LANG": "C"},
+            versions={"Python": "3.11"},
+        ),
+        entries=entries,
+        load=lambda one: ResultRecord(name=one.name, status=one.status.name, log=f"{one.name}\n"),
+        spans=lambda: spans,
+        history=TwoRuns(),
+        changes=compare(TwoRuns.results_of("r1"), entries, against="run r1"),
+    )
+    path = tmp_path_factory.mktemp("storied") / "report.html"
+    path.write_text("".join(HtmlReport().write(summary)), encoding="utf-8")
+    return path
+
+
+class TwoRuns:
+    """A history in which ``lib/use`` failed and all else passed."""
+
+    @staticmethod
+    def results_of(run_id: str) -> list[PastResult]:
+        return [
+            PastResult(
+                name=name,
+                run_id=run_id,
+                started_at=RUN.started_at - 3600,
+                status=TestStatus.FAIL if name == "lib/use" else TestStatus.PASS,
+                time_s=0.5,
+                commit="0123456789abcdef",
+            )
+            for name in ("lib/build", "lib/use", "other")
+        ]
+
+    def runs(self, last: int = 20) -> list[PastRun]:
+        began = RUN.started_at - 3600
+        return [
+            PastRun(
+                run_id=f"r{n}", suite="calc", started_at=began, failed=1, commit="0123456789abc"
+            )
+            for n in range(2)
+        ]
+
+    def results(self, name: str, last: int = 50) -> list[PastResult]:
+        return []
+
+    def recent(self, last: int = 20) -> dict[str, list[PastResult]]:
+        both = zip(self.results_of("r0"), self.results_of("r1"), strict=True)
+        return {pair[0].name: list(pair) for pair in both}
+
+
 def rows(opened: Opened) -> list[str]:
     return [text.split("\n")[1] for text in opened.texts(".row")]
 
@@ -212,7 +291,7 @@ def test_what_wants_a_look_stands_first(small: Path, opened: Opened) -> None:
     assert opened.texts(".verdict") == ["4 failed"]
     assert opened.texts(".chip")[:3] == [
         "2\nfailed",
-        "2\nerrors",
+        "2\nwith an error",
         "2\npassed unexpectedly",
     ]
 
@@ -239,6 +318,7 @@ def test_the_filter(small: Path, opened: Opened) -> None:
     opened.goto(small)
     found = opened.js(
         """async (queries) => {
+            const {Report, unpack, matcher} = testloom;
             const report = new Report(await unpack("index"));
             return queries.map((query) => report.rows.filter(matcher(query)).length);
         }""",
@@ -351,6 +431,80 @@ def test_causes(small: Path, opened: Opened) -> None:
     opened.page.wait_for_selector("h2:has-text('parser/t1')")
 
 
+def test_the_head_tells_what_changed(storied: Path, opened: Opened) -> None:
+    opened.goto(storied)
+    assert opened.texts(".changes > :not(svg)") == ["1 new failure", "1 fixed", "1 slower", "since run r1"]  # fmt: skip
+    opened.page.click("text=1 new failure")
+    assert rows(opened) == ["other"]
+    assert opened.texts(".row .mark") == ["new"]
+    opened.page.click("text=1 fixed")
+    assert opened.texts(".names") == ["other", "lib/use"]
+
+
+def test_the_timeline(storied: Path, opened: Opened) -> None:
+    opened.goto(storied, "#/timeline")
+    opened.page.wait_for_selector("canvas")
+    assert "2 slots, busy 75 % of 3.00 s" in opened.texts(".lead")[0]
+    steps = [text.split("\t")[0].strip() for text in opened.texts("tbody tr")]
+    assert steps == ["lib/build compile", "lib/build link", "lib/use run"]
+    place = opened.page.locator("canvas").bounding_box()
+    assert place is not None
+    # In the second lane nothing runs from 1.5 s to 2 s.
+    ran, idle, passed = opened.js(LANE_COLORS, [0.4, 0.6, 0.8])
+    assert len({ran, idle, passed}) == 3
+    x, y = place["x"] + 40 + (place["width"] - 40) * 0.8, place["y"] + 34
+    opened.page.mouse.move(x, y)
+    opened.page.wait_for_selector(".tip:has-text('lib/use')")
+    assert opened.texts(".tip p") == ["run · 1.00 s, from 2.00 s"]
+    opened.page.click("text=Zoom in")
+    opened.page.click("text=Whole run")
+    opened.page.mouse.click(x, y)
+    opened.page.wait_for_selector("h2:has-text('lib/use')")
+
+
+LANE_COLORS = """(places) => {
+    const canvas = document.querySelector("canvas");
+    const scale = canvas.width / canvas.clientWidth;
+    const lane = canvas.getContext("2d").getImageData(0, 34 * scale, canvas.width, 1).data;
+    return places.map((part) => {
+        const at = 4 * Math.round((40 + part * (canvas.clientWidth - 40)) * scale);
+        return lane.slice(at, at + 3).join();
+    });
+}"""
+
+
+def test_the_graph(storied: Path, opened: Opened) -> None:
+    opened.goto(storied, "#/graph")
+    opened.page.wait_for_selector(".picture")
+    assert opened.js("[...document.querySelectorAll('.node title')].map((e) => e.textContent)") == [
+        "lib/build compile: 1.50 s", "lib/build link: 0.50 s", "lib/use run: 1.00 s",
+    ]  # fmt: skip
+    assert opened.page.locator(".edge.critical").count() == 2
+    assert "longest chain takes 3.00 s" in opened.texts(".lead")[0]
+
+
+def test_flaky_tests_and_their_attempts(storied: Path, opened: Opened) -> None:
+    opened.goto(storied, "#/flaky")
+    assert opened.texts("tbody tr") == ["lib/use\t2/3\t1.00 s"]
+    opened.page.click("text=lib/use")
+    opened.page.click("text=Attempts")
+    assert opened.texts("#part h3") == ["Attempt 1 \nFAIL", "After these \nPASS"]
+    opened.page.click("text=History")
+    assert opened.texts("tbody tr")[1].split("\t")[1:] == ["\nFAIL", "0123456789ab", "0.50 s"]
+    assert opened.page.locator(".bars rect").count() == 3
+
+
+def test_the_environment_without_its_secrets(storied: Path, opened: Opened) -> None:
+    opened.goto(storied, "#/environment")
+    told = opened.texts("tbody tr")
+    assert {"Python\t3.11", "TOKEN\t(hidden)", "LANG\tC"} < set(told)
+
+
+def test_pages_without_data_are_not_offered(small: Path, opened: Opened) -> None:
+    opened.goto(small)
+    assert opened.texts("nav a") == ["Tests16", "Causes2", "Slowest", "Environment"]
+
+
 def test_a_test_that_is_not_there_is_told(small: Path, opened: Opened) -> None:
     opened.goto(small, "#/test/nonsense%E0%A4%A")
     assert "no test called nonsense%E0%A4%A" in opened.page.inner_text("main")
@@ -364,18 +518,20 @@ def test_without_scripts_the_failures_are_shown(browser: Any, small: Path) -> No
     context.close()
 
 
-PAGES = ("#/", "#/test/parser%2Ft1", "#/causes", "#/slowest", "#/environment")
+PAGES = ("#/", "#/test/parser%2Ft1", "#/causes")
+MORE_PAGES = ("#/timeline", "#/graph", "#/changes", "#/flaky", "#/slowest", "#/environment")
 
 
-def test_pages_are_accessible(small: Path, opened: Opened) -> None:
+def test_pages_are_accessible(small: Path, storied: Path, opened: Opened) -> None:
     page = opened.page
-    for address in PAGES:
-        opened.goto(small, address)
+    for address in (*PAGES, *MORE_PAGES):
+        opened.goto(small if address in PAGES else storied, address)
         everything = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}
         assert violations(page, everything) == [], address
-        page.emulate_media(color_scheme="dark")
-        assert violations(page, {"runOnly": ["color-contrast"]}) == [], address
-        page.emulate_media(color_scheme="light")
+        if address in PAGES:
+            page.emulate_media(color_scheme="dark")
+            assert violations(page, {"runOnly": ["color-contrast"]}) == [], address
+            page.emulate_media(color_scheme="light")
 
 
 def violations(page: Any, rules: dict[str, Any]) -> list[Any]:
@@ -420,7 +576,9 @@ def test_a_hostile_tree_is_inert(tmp_path: Path, opened: Opened) -> None:
         else:
             opened.page.wait_for_function("document.querySelector('main').children.length > 0")
         assert_only_our_markup(opened)
-    assert "<script>alert(1)</script>" in opened.js("async () => (await unpack('block-0'))[0].log")
+    assert "<script>alert(1)</script>" in opened.js(
+        "async () => (await testloom.unpack('block-0'))[0].log"
+    )
 
 
 def assert_only_our_markup(opened: Opened) -> None:

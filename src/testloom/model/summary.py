@@ -92,6 +92,10 @@ class RunInfo:
     branch: str = ""
     resumes: str = ""
     """Name of the run that this one goes on with; empty if there is none."""
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """The variables of the environment, without secrets; see `testloom.model.secrets`."""
+    versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """What else may matter: versions of testloom and Python, the number of cores."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,12 +26,13 @@ from typing import Final
 from testloom.model.names import shown_line
 from testloom.model.summary import ResultEntry, Summary
 from testloom.reports.html_details import Blocks
+from testloom.reports.html_history import Past
 from testloom.reports.html_index import index_of
+from testloom.reports.html_spans import spans_of
 from testloom.reports.strict_json import json_bytes
 
+_LIBRARIES: Final = ("vendor/preact.js", "vendor/preact-hooks.js")
 _SCRIPTS: Final = (
-    "vendor/preact.js",
-    "vendor/preact-hooks.js",
     "elements.js",
     "data.js",
     "query.js",
@@ -40,10 +41,15 @@ _SCRIPTS: Final = (
     "table.js",
     "test-page.js",
     "causes.js",
+    "history.js",
+    "timeline.js",
+    "graph.js",
     "tables.js",
     "app.js",
 )
 """The parts of the program, in the order in which they need each other."""
+_LEVEL: Final = 2
+"""How hard to compress: more takes three times as long and saves a tenth."""
 _FALLBACK_ROWS: Final = 200
 """Failures listed where scripts do not run."""
 
@@ -59,10 +65,16 @@ class HtmlReport:
         script, style = _script(), _style()
         yield _head(summary, script, style)
         yield from _without_scripts(summary)
-        blocks = Blocks(summary)
+        past = Past(summary)
+        blocks = Blocks(summary, past)
         for number, block in enumerate(blocks):
             yield _data(f"block-{number}", block)
-        yield _data("index", json_bytes(index_of(summary, blocks)))
+        spans = spans_of(summary)
+        yield _data("spans", json_bytes(spans))
+        index = index_of(summary, blocks, past)
+        index["spans"] = len(spans["test"])
+        index["edges"] = sum(map(len, spans["after"]))
+        yield _data("index", json_bytes(index))
         yield f"<script>{script}</script>\n</body>\n</html>\n"
 
 
@@ -113,21 +125,17 @@ def _plain_row(entry: ResultEntry) -> str:
 
 
 def _data(name: str, content: bytes) -> str:
-    packed = base64.b64encode(zlib.compress(content, _level(content))).decode("ascii")
+    packed = base64.b64encode(zlib.compress(content, _LEVEL)).decode("ascii")
     return f'<script type="text/plain" id="{name}">{packed}</script>\n'
-
-
-def _level(content: bytes) -> int:
-    """Return how hard to compress: large data at the speed of one that does not try."""
-    return 6 if len(content) < 1 << 20 else 1
 
 
 @functools.cache
 def _script() -> str:
-    """Return the program: everything is in one scope."""
-    parts = [_asset(name) for name in _SCRIPTS]
-    licence = "\n".join(f"/*! {name}\n{_asset(name)}*/" for name in ("LICENSE", "vendor/LICENSE"))
-    return licence + "\n" + "\n".join(re.sub(r"(?m)^//# sourceMapping.*\n?", "", p) for p in parts)
+    """Return the program; its parts share one scope, which is not that of the page."""
+    licences = [f"/*! {name}\n{_asset(name)}*/" for name in ("LICENSE", "vendor/LICENSE")]
+    libraries = [re.sub(r"(?m)^//# sourceMapping.*\n?", "", _asset(name)) for name in _LIBRARIES]
+    own = "\n".join(map(_asset, _SCRIPTS))
+    return "\n".join([*licences, *libraries, f"(() => {{\n{own}}})();"])
 
 
 @functools.cache

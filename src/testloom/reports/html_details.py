@@ -7,7 +7,6 @@ kept short, and once a report has become large, so are all others.
 
 from __future__ import annotations
 
-import bisect
 from collections.abc import Hashable, Iterator, Mapping
 from typing import Any, Final
 
@@ -18,6 +17,7 @@ from testloom.model.result import ResultRecord
 from testloom.model.status import TestStatus
 from testloom.model.summary import ResultEntry, Summary
 from testloom.reports.details import LIMIT_BYTES, excerpt, texts_of
+from testloom.reports.html_history import Past
 from testloom.reports.strict_json import json_bytes
 
 _BLOCK_BYTES: Final = 256 << 10
@@ -34,8 +34,9 @@ _PROCESSES: Final = 50
 class Blocks:
     """The blocks of a report; iterate once, then read what was found on the way."""
 
-    def __init__(self, summary: Summary) -> None:
+    def __init__(self, summary: Summary, past: Past) -> None:
         self._summary = summary
+        self._past = past
         self.starts: list[int] = []
         """For each block, the number of its first result."""
         self.causes: list[int] = []
@@ -63,14 +64,30 @@ class Blocks:
     def _details(self, entry: ResultEntry, *, is_large: bool) -> bytes:
         record, lost = self._loaded(entry)
         self.causes.append(self._cause(entry, record))
+        passed = entry.status is TestStatus.PASS
+        limit = _SHORT_BYTES if is_large else _PASSED_BYTES if passed else LIMIT_BYTES
         found: dict[str, Any] = {"rerun": rerun_command(entry, self._program), **lost}
         if entry.info:
             found["info"] = entry.info
         if record is not None:
-            passed = entry.status is TestStatus.PASS
-            limit = _SHORT_BYTES if is_large else _PASSED_BYTES if passed else LIMIT_BYTES
             found.update(_of_record(record, limit))
+        if entry.earlier:
+            found["earlier"] = [self._attempt(one, limit) for one in entry.earlier]
+        if past := self._past.of(entry.name):
+            found["past"] = past
         return json_bytes(found)
+
+    def _attempt(self, entry: ResultEntry, limit: int) -> dict[str, Any]:
+        """Return what is shown of an earlier attempt."""
+        record, lost = self._loaded(entry)
+        return {
+            "attempt": entry.attempt,
+            "status": entry.status.name,
+            "said": entry.message or entry.reason,
+            "time": entry.time_s,
+            **lost,
+            **(_of_record(record, limit) if record is not None else {}),
+        }
 
     def _loaded(self, entry: ResultEntry) -> tuple[ResultRecord | None, Mapping[str, str]]:
         if entry.place < 0:
@@ -83,11 +100,6 @@ class Blocks:
     def _cause(self, entry: ResultEntry, record: ResultRecord | None) -> int:
         cause = cause_of(entry, record) if entry.status.is_bad else None
         return -1 if cause is None else self._numbers.setdefault(cause, len(self._numbers))
-
-
-def block_of(starts: list[int], number: int) -> int:
-    """Return which block holds result *number*."""
-    return bisect.bisect_right(starts, number) - 1
 
 
 def _of_record(record: ResultRecord, limit: int) -> dict[str, Any]:

@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import dataclasses
+import heapq
 from typing import Any, Final
 
 from testloom.model.status import TestStatus
 from testloom.model.summary import Summary
 from testloom.reports.html_details import Blocks
+from testloom.reports.html_history import Past, changes_of
 
 _DIGITS: Final = 4
 """Digits of seconds that are kept: a tenth of a millisecond."""
+_SLOWEST: Final = 50
+"""Tests of which it is told how long they usually take."""
 
 
-def index_of(summary: Summary, blocks: Blocks) -> dict[str, Any]:
+def index_of(summary: Summary, blocks: Blocks, past: Past) -> dict[str, Any]:
     """Return the index; *blocks* must have been made."""
     entries = summary.entries
+    new = summary.changes.new_names if summary.changes else frozenset()
     return {
         "run": dataclasses.asdict(summary.run),
         "last_line": summary.last_line,
         "notes": list(summary.notes),
         "statuses": [status.name for status in TestStatus],
         "blocks": blocks.starts,
+        "changes": changes_of(summary.changes),
+        "runs": past.runs,
+        "unsteady": past.unsteady(),
+        "usual": {
+            entry.name: _seconds(past.usual_s(entry.name))
+            for entry in heapq.nlargest(_SLOWEST, entries, key=lambda entry: entry.time_s or 0)
+        },
         "columns": {
             "name": [entry.name for entry in entries],
             "test": [None if entry.test == entry.name else entry.test for entry in entries],
@@ -37,6 +49,10 @@ def index_of(summary: Summary, blocks: Blocks) -> dict[str, Any]:
             "line": [entry.line for entry in entries],
             "tags": [entry.tags for entry in entries],
             "cause": blocks.causes,
+            "memory": [entry.memory_bytes for entry in entries],
+            "flaky": [entry.tries if entry.is_flaky else "" for entry in entries],
+            "new": [int(entry.name in new) for entry in entries],
+            "past": [past.letters(entry.name) for entry in entries],
         },
     }
 

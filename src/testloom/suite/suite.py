@@ -29,6 +29,7 @@ from testloom.journal.rundir import RunDir, open_run_dir
 from testloom.journal.writer import JournalWriter
 from testloom.model.errors import UsageError
 from testloom.model.names import shown
+from testloom.model.secrets import redacted, without_users
 from testloom.model.summary import RunInfo, Summary
 from testloom.model.test import BrokenTest
 from testloom.processes import own_fds, signals, streams
@@ -48,6 +49,7 @@ from testloom.suite.retry_options import retry_policy
 from testloom.suite.run import Listeners, RunOutcome, execute
 from testloom.suite.run_options import RunOptions
 from testloom.suite.stopping import Limits
+from testloom.suite.versions import versions
 from testloom.workers.making import WorkerSettings
 
 EXIT_OK = 0
@@ -376,13 +378,15 @@ class Testsuite:
             suite=self.testsuite_name,
             root=self.root_dir,
             output_dir=run_dir.path,
-            command=(self._program, *sys.argv[1:]),
+            command=tuple(map(without_users, (self._program, *sys.argv[1:]))),
             jobs=max(1, min(jobs, len(the_plan.owners))),
             started_at=SystemClock().wall(),
             host=socket.gethostname(),
             platform=f"{platform.system()}-{platform.machine()}".lower(),
             selected=len(the_plan.tests) + len(the_plan.broken),
             resumes=self._resumed.run_id if self._resumed else "",
+            environment=redacted(os.environ),
+            versions=versions(),
         )
 
     def _summary(self, info: RunInfo, outcome: RunOutcome, journal: JournalWriter) -> Summary:

@@ -4,7 +4,13 @@ const PAGES = [
   { path: "", name: "Tests", show: TestList, count: (report) => report.rows.length },
   { path: "causes", name: "Causes", show: Causes, count: (report) => report.causes.length,
     there: (report) => report.bad > 0 },
+  { path: "changes", name: "Changes", show: ChangesPage, there: (report) => report.changes },
+  { path: "timeline", name: "Timeline", show: Timeline, there: (report) => report.spans > 0 },
+  { path: "graph", name: "Graph", show: Graph, there: (report) => report.edges > 0 },
   { path: "slowest", name: "Slowest", show: Slowest },
+  { path: "flaky", name: "Flaky", show: Flaky,
+    there: (report) => report.unsteady.length + flakyNow(report).length > 0,
+    count: (report) => new Set([...report.unsteady, ...flakyNow(report)].map((one) => one.name)).size },
   { path: "environment", name: "Environment", show: Environment },
 ];
 
@@ -74,6 +80,7 @@ function Head({ report, setHelp }) {
     p({ class: "meta" }, facts.filter(Boolean).map((fact) => span(...visible(String(fact)))),
       span({ class: "run-id" }, "run ", ...visible(run.run_id))),
     h(Proportions, { report }),
+    h(Changes, { report }),
     run.stopped && p({ class: "warning" }, "Ended early: ", ...visible(run.stopped)),
     report.notes.length > 0 && ul({ class: "notes" }, report.notes.map((note) => li(...visible(note)))));
 }
@@ -119,7 +126,7 @@ const FILTER_HELP = [
   ["word", "in name, message, reason, driver or tags"],
   ["s:failed", "by status: failed, passed, skipped, or any status"],
   ["tag:  driver:  reason:", "what the test says of itself"],
-  ["name:  slot:  cause:", "in the name only; where it ran; what failed alike"],
+  ["name:  slot:  is:new  is:flaky", "in the name only; where it ran; what is special"],
   ["-word  -tag:slow", "not this"],
   ["\"two words\"", "together"],
 ];
@@ -188,4 +195,6 @@ async function start() {
   }
 }
 
+// For those who look at a report from the browser's console.
+globalThis.testloom = { Report, unpack, matcher };
 start();

@@ -51,6 +51,30 @@ class Report {
     return (await this.loaded.get(block))[row.number - this.blocks[block]];
   }
 
+  // The fragments: [{row, test, name, slot, started, took, ended, end, attempt, after, status}], and
+  // which of them the end of the run waited for.
+  get fragments() {
+    this.unpackedSpans ??= unpack("spans").then((columns) => {
+      const worst = new Map();
+      for (const row of this.rows) {
+        const known = worst.get(row.test);
+        if (!known || STATUS_ORDER.indexOf(row.status) < STATUS_ORDER.indexOf(known.status)) {
+          worst.set(row.test, row);
+        }
+      }
+      const spans = columns.test.map((number, at) => {
+        const test = columns.tests[number];
+        const row = this.byName.get(test) ?? worst.get(test);
+        const [started, took] = [columns.started[at], columns.took[at]];
+        return { at, test, row, status: worst.get(test)?.status ?? "SKIP", name: columns.name[at],
+          slot: columns.slot[at], started, took, ended: started + took, end: columns.end[at],
+          attempt: columns.attempt[at], after: columns.after[at] };
+      });
+      return { spans, critical: columns.critical, chain: columns.chain };
+    });
+    return this.unpackedSpans;
+  }
+
   // The failures by cause, the most frequent first: [{number, rows}, ...].
   get causes() {
     const groups = new Map();

@@ -19,7 +19,7 @@ const [nav, ol, option, p, pre, section, select, span, strong, table, tbody, td,
 // What is known of each status: the class that colours it, its icon, what it is called in counts.
 const STATUSES = {
   FAIL: ["fail", "cross", "failed"],
-  ERROR: ["error", "bang", "errors"],
+  ERROR: ["error", "bang", "with an error"],
   XPASS: ["surprise", "bang", "passed unexpectedly"],
   VERIFY: ["verify", "question", "to verify"],
   PASS: ["pass", "check", "passed"],

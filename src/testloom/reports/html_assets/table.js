@@ -129,7 +129,7 @@ function VirtualRows({ lines, report }) {
   useLayoutEffect(focusWanted);
   const from = Math.min(first, Math.max(0, lines.length - SPARE_ROWS));
   const shown = lines.slice(from, last);
-  return div({ class: "rows", ref: frame, style: { height: `${lines.length * ROW_HEIGHT}px` } },
+  return div({ class: report.runs.length ? "rows with-past" : "rows", ref: frame, style: { height: `${lines.length * ROW_HEIGHT}px` } },
     shown.map((line, at) => line.heading === undefined
       ? h(Row, { key: line.number, row: line, top: (from + at) * ROW_HEIGHT, place: from + at, total: lines.length })
       : h(Heading, { key: `group ${line.heading}`, line, top: (from + at) * ROW_HEIGHT })));
@@ -141,15 +141,27 @@ function Row({ row, top, place, total }) {
     onFocus: () => (list.at = list.rows.indexOf(row)) },
     badge(row.status), testName(row.name),
     span({ class: "said" }, ...visible(row.said)),
-    span({ class: "marks" }, ...marksOf(row)),
+    span({ class: "marks" }, ...marksOf(row), h(Trail, { past: row.past, status: row.status })),
     span({ class: "time" }, row.time === null ? "" : `${row.time.toFixed(2)} s`));
+}
+
+// How a test did in the last runs, the newest at the right.
+function Trail({ past, status, most = 10 }) {
+  if (!past) return null;
+  const now = BAD.has(status) ? "f" : PASSING.has(status) ? "p" : "s";
+  const letters = [...past.slice(1 - most), now];
+  const words = { p: "passed", f: "failed", s: "skipped" };
+  return h("svg", { class: "trail", viewBox: `0 0 ${letters.length * 6} 14`, width: letters.length * 6, role: "img",
+    "aria-label": `last runs: ${letters.map((letter) => words[letter]).join(", ")}` },
+    letters.map((letter, at) => h("rect", { class: { p: "pass", f: "fail", s: "skip" }[letter], x: at * 6,
+      y: letter === "p" ? 6 : letter === "f" ? 1 : 10, width: 4, height: letter === "p" ? 7 : letter === "f" ? 12 : 3, rx: 1 })));
 }
 
 // What is special about a result, in a word or two.
 function marksOf(row) {
   const marks = [];
   if (row.new) marks.push(span({ class: "mark new" }, "new"));
-  if (row.flaky) marks.push(span({ class: "mark flaky" }, "flaky"));
+  if (row.flaky) marks.push(span({ class: "mark flaky" }, `flaky ${row.flaky}`));
   return marks;
 }
 

@@ -13,11 +13,13 @@ function Slowest({ report }) {
       `${Math.round(share * 100)} % of the ${seconds(total)} that all tests took together.`),
     table({ class: "plain-table" },
       thead(tr(th({ scope: "col" }, "Test"), th({ scope: "col" }, "Share"),
-        th({ scope: "col", class: "time" }, "Time"), th({ scope: "col", class: "time" }, "CPU"))),
+        th({ scope: "col", class: "time" }, "Time"),
+        report.runs.length > 0 && th({ scope: "col", class: "time" }, "Usually"), th({ scope: "col", class: "time" }, "CPU"))),
       tbody(slowest.map((row) => tr(
         td(pageLink(testPath(row.name), {}, testName(row.name))),
         td({ class: "share" }, h(Bar, { part: row.time / slowest[0].time })),
         td({ class: "time" }, seconds(row.time)),
+        report.runs.length > 0 && td({ class: "time" }, seconds(report.usual[row.name])),
         td({ class: "time" }, seconds(row.cpu)))))));
 }
 
@@ -37,12 +39,17 @@ function Environment({ report }) {
     ["Took", seconds(run.duration_s)],
     ["Slots", String(run.jobs)],
     ["Selected", counted(run.selected, "test")],
+    ["Commit", [run.commit, run.branch && `(${run.branch})`].filter(Boolean).join(" ")],
     ["Machine", run.host],
     ["Platform", run.platform],
     ["Ended early", run.stopped],
+    ...Object.entries(run.versions),
   ];
+  const variables = Object.entries(run.environment);
   return section({ "aria-label": "Environment" },
-    h(FactTable, { facts: facts.filter(([, value]) => value) }));
+    h(FactTable, { facts: facts.filter(([, value]) => value) }),
+    variables.length > 0 && [h2({ class: "section" }, "Variables", span({ class: "count" }, variables.length)),
+      h(FactTable, { facts: variables })]);
 }
 
 function FactTable({ facts }) {

@@ -19,6 +19,9 @@ function TestHead({ report, row, details }) {
   const facts = [
     ["Time", seconds(row.time)],
     ["CPU", seconds(row.cpu)],
+    ["Memory", row.memory > 0 && bytes(row.memory)],
+    ["Usually", details?.past && seconds(usualTime(details.past))],
+    ["Attempt", row.flaky],
     ["Started", row.slot >= 0 && `${seconds(row.started)} after the start, slot ${row.slot}`],
     ["Driver", row.driver],
     ["Reason", row.reason],
@@ -53,6 +56,8 @@ function TestParts({ report, row, details }) {
     ["Log", details.log || details.lost, () => h(LogView, { details })],
     ["Programs", details.processes, () => h(Processes, { processes: details.processes, more: details.more_processes })],
     ["Files", details.expected !== undefined || details.out !== undefined, () => h(Files, { details })],
+    ["Attempts", details.earlier, () => h(Attempts, { row, attempts: details.earlier })],
+    ["History", details.past, () => h(TestHistory, { report, row, past: details.past })],
   ].filter(([, there]) => there);
   const [chosen, setChosen] = useState(parts[0]?.[0]);
   if (!parts.length) {
@@ -120,4 +125,14 @@ function Files({ details }) {
   const block = (title, text) => text !== undefined &&
     [h3(title), text ? h(TextBlock, { text, what: title.toLowerCase() }) : p({ class: "quiet" }, "empty")];
   return div(block("Expected", details.expected), block("Output", details.out));
+}
+
+function Attempts({ row, attempts }) {
+  return ol({ class: "processes" },
+    attempts.map((one) => li(
+      h3("Attempt ", String(one.attempt), " ", badge(one.status)),
+      p({ class: "quiet" }, span(...visible(one.said ?? "")), span(seconds(one.time))),
+      one.diff ? h(DiffView, { text: one.diff, expected: one.expected })
+        : one.log || one.lost ? h(LogView, { details: one }) : null)),
+    li(h3("After these ", badge(row.status))));
 }
