@@ -24,6 +24,7 @@ from typing import Any
 import testloom
 import testloom.discovery
 import testloom.drivers
+import testloom.graph
 import testloom.reports
 import testloom.scheduling
 from testloom.cli import topics
@@ -245,6 +246,9 @@ PARTS: Mapping[str, Callable[[], str]] = {
         )
     ),
     "api-scheduling": _api(_named(testloom.scheduling, testloom.scheduling.__all__)),
+    "api-graph": _api(
+        _named(testloom.graph, [name for name in testloom.graph.__all__ if name != "SCHEDULERS"])
+    ),
     "api-fragments": _api({"FragmentData": FragmentData, "FragmentLost": FragmentLost}),
     "api-outcomes": _api(
         _named(outcome, ["Exited", "Killed", "TimedOut", "OutputLimit", "NotStarted"])
