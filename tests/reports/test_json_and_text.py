@@ -83,8 +83,6 @@ def test_a_json_document_holds_all_that_is_known() -> None:
             "commit": "",
             "branch": "",
             "resumes": "",
-            "environment": {},
-            "versions": {},
             "stopped": "too many failures",
             "selected": 2,
         },

@@ -7,10 +7,11 @@ numbers are null.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Any, Final
 
-from testloom.model.summary import ResultEntry, Summary
+from testloom.model.summary import ResultEntry, RunInfo, Summary
 from testloom.reports.details import Details, details_of, needs_details
 from testloom.reports.strict_json import json_text
 
@@ -30,7 +31,7 @@ class JsonReport:
         head = {
             "format": FORMAT,
             "version": VERSION,
-            "run": summary.run,
+            "run": _run(summary.run),
             "counts": {status.name: count for status, count in summary.counts.items()},
             "passed": summary.passed,
             "failed": summary.failed,
@@ -44,6 +45,13 @@ class JsonReport:
             yield before + json_text(_result(entry, details))
             before = ",\n"
         yield "\n]}\n"
+
+
+def _run(run: RunInfo) -> dict[str, Any]:
+    """Return what the document says of the run: not what it ran in, which is for people."""
+    told = dataclasses.asdict(run)
+    del told["environment"], told["versions"]
+    return told
 
 
 def _result(entry: ResultEntry, details: Details | None) -> dict[str, Any]:
