@@ -9,8 +9,6 @@ after three such deaths in a row the run gives up.
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final
 
@@ -32,9 +30,9 @@ from testloom.processes.nursery import Nursery, NurseryGone
 from testloom.processes.parcels import Parcels
 from testloom.processes.tray import Tray
 from testloom.scheduling.worker import Worker
-from testloom.workers.messages import Order, Report
+from testloom.workers.messages import Report
+from testloom.workers.orders import Orders, is_alone, time_limit
 from testloom.workers.slot import Slot
-from testloom.workers.values import Values
 
 _MAX_FAILED_STARTS: Final = 3
 
@@ -135,20 +133,17 @@ class WarmPool:
         self._returns = returns
         self._fragments_per_process = fragments_per_process
         self.env = env
-        self._fragments = fragments
-        self._index = {uid: at for at, uid in enumerate(fragments)}
-        self._values = Values(fragments, predecessors, repeatable, parcels)
+        self.orders = Orders(
+            fragments, predecessors, continues, recipe_of, repeatable, parcels, returns=returns
+        )
+        """Who makes orders; a node of a cluster has one that was made elsewhere."""
         self._again: set[str] = set()
         """The fragments that have run before: they need processes that have not seen them."""
-        self._sharing = _sharing_tests(fragments, predecessors, continues)
-        self._continues = continues
         self._make_nursery = make_nursery
-        self._recipe_of = recipe_of
         self._timeout_s = timeout_s
         self._note = note or (lambda _line: None)
         self._nursery: Nursery | None = None
         self._slots: dict[int, Slot] = {}
-        self._attempts = itertools.count(1)
         self._failed_starts = 0
         self._closed = False
 
@@ -158,42 +153,21 @@ class WarmPool:
 
     def timeout_of(self, data: FragmentData) -> float | None:
         """Return the time limit of a fragment in seconds."""
-        try:
-            own = getattr(data.driver, "fragment_timeout_s", None)
-            own_s = None if own is None else float(own)
-        except Exception as error:  # noqa: BLE001 - it may be a property of a foreign driver
-            self.say(f"{data.uid}: its time limit is not known: {type(error).__name__}: {error}")
-            own_s = None
-        limit_s = self._timeout_s if own_s is None else own_s
-        return limit_s if limit_s is not None and math.isfinite(limit_s) else None
+        return time_limit(data, self._timeout_s, self.say)
 
     def run(self, worker: WarmWorker) -> None:
         """Send the order for *worker* to its slot, starting the slot's process if need be."""
-        uid = worker.uid
-        values, states = self._values.take(uid)
-        driver = worker.driver
-        is_alone = _is_alone(driver)
         slot = self._slots.get(worker.slot)
         if slot is None:
             slot = self._slots[worker.slot] = Slot(self, worker.slot)
-        parcel = self._values.parcelled(values)
-        order = Order(
-            self._index[uid],
-            next(self._attempts),
-            not is_alone and self._continues(uid),
-            id(driver) in self._sharing,
-            is_alone or slot.runs_after + 1 == self._fragments_per_process,
-            self._returns or self._values.is_wanted(uid),
-            {} if parcel else values,
-            states,
-            self._recipe_of(worker.data) if self._recipe_of else b"",
-            parcel,
-        )
-        slot.give(worker, order, alone=is_alone, untouched=uid in self._again)
+        is_last = slot.runs_after + 1 == self._fragments_per_process
+        order = self.orders.order(worker.data, is_last=is_last)
+        is_again = worker.uid in self._again
+        slot.give(worker, order, alone=is_alone(worker.driver), untouched=is_again)
 
     def is_wanted(self, uid: str) -> bool:
         """Tell whether a fragment follows *uid*, so that its value is needed."""
-        return self._values.is_wanted(uid)
+        return self.orders.is_wanted(uid)
 
     def again(self, uids: Iterable[str]) -> None:
         """Let all fragments of a test run once more, on a driver as it was at first."""
@@ -201,9 +175,9 @@ class WarmPool:
 
     def release(self, uids: Iterable[str]) -> None:
         """Note that *uids*, all fragments of a test, do not run again."""
-        for uid in uids:
-            self._again.discard(uid)
-            self._values.release(uid)
+        uids = tuple(uids)
+        self._again.difference_update(uids)
+        self.orders.release(uids)
 
     def terminate(self, worker: WarmWorker) -> None:
         """Ask the process of *worker* to end."""
@@ -259,7 +233,7 @@ class WarmPool:
             self.loop.unwatch(self._nursery.fileno())
             self._nursery.close()
             self._nursery = None
-        self._values.close()
+        self.orders.close()
 
     def say(self, line: str) -> None:
         """Tell people *line*."""
@@ -268,10 +242,7 @@ class WarmPool:
     def settle(self, worker: WarmWorker, report: Report) -> None:
         """The fragment of *worker* ended in a process that lives."""
         worker.wall_s, worker.cpu_s = report.wall_s, report.cpu_s
-        self._values.ended(worker.uid)
-        self._values.put(worker.uid, report.value, report.state)
-        if report.unpicklable:
-            self._values.put_lost(worker.uid, f"its value cannot be sent: {report.unpicklable}")
+        self.orders.settle(worker.uid, report)
         worker.finish(
             Returned(
                 value=report.value if self._returns else None,
@@ -285,8 +256,7 @@ class WarmPool:
     def lose(self, worker: WarmWorker, end: FragmentEnd) -> None:
         """The fragment of *worker* ended with its process."""
         worker.wall_s = self.loop.now() - worker.started_at
-        self._values.ended(worker.uid)
-        self._values.put_lost(worker.uid, in_words(end))
+        self.orders.lose(worker.uid, in_words(end))
         worker.finish(end)
 
     def started(self) -> None:
@@ -335,28 +305,6 @@ class WarmPool:
         self.say(f"{why} and is replaced")
         for slot in list(self._slots.values()):
             slot.lost(why)
-
-
-def _sharing_tests(
-    fragments: Mapping[str, FragmentData],
-    predecessors: Mapping[str, frozenset[str]],
-    continues: Callable[[str], bool],
-) -> frozenset[int]:
-    """Return the drivers (by identity) of tests that fork or join, so that state must travel."""
-    found = set()
-    for uid, before in predecessors.items():
-        driver = fragments[uid].driver
-        for other in before:
-            if fragments[other].driver is driver and (
-                len(before) > 1 or not continues(other) or _is_alone(driver)
-            ):
-                found.add(id(driver))
-    return frozenset(found)
-
-
-def _is_alone(driver: Any) -> bool:
-    """Tell whether each fragment of *driver* asks for a process of its own."""
-    return bool(getattr(driver, "isolation", "worker") == "process")
 
 
 def in_words(end: FragmentEnd) -> str:
