@@ -1,8 +1,9 @@
-"""Lets a forked child become a fresh interpreter."""
+"""Lets a process become another program, or a fresh interpreter."""
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -28,11 +29,22 @@ def replace_by_module(
         os.set_inheritable(fd, True)
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execv(sys.executable, [sys.executable, *_flags(), "-m", module, *map(str, arguments)])  # noqa: S606 - no shell wanted
+    os.execv(sys.executable, [sys.executable, *flags(), "-m", module, *map(str, arguments)])  # noqa: S606 - no shell wanted
 
 
-def _flags() -> list[str]:
-    """The options that decide what can be imported; ``-P``: not from wherever we happen to be."""
+def replace_by_program(argv: Sequence[str]) -> NoReturn:
+    """Replace this process by program *argv*, looked up in PATH.
+
+    Raises:
+        OSError: it cannot be run.
+    """
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, programs do not
+        signal.signal(number, signal.SIG_DFL)
+    os.execvp(argv[0], list(argv))  # noqa: S606 - no shell wanted
+
+
+def flags() -> list[str]:
+    """Return the options that decide what can be imported; ``-P``: not from wherever we happen to be."""
     flags = ["-P"]
     if sys.flags.isolated:
         flags.append("-I")

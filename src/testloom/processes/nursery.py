@@ -39,7 +39,10 @@ ChildMain = Callable[[int, socket.socket], None]
 
 
 class Order(msgspec.Struct, array_like=True):
-    """What main asks for. *what* is ``start``, ``end`` (politely) or ``kill``."""
+    """What main asks for.
+
+    *what* is ``start``, ``end`` (a worker, politely), ``terminate`` (any program) or ``kill``.
+    """
 
     what: str
     slot: int
@@ -91,29 +94,16 @@ class Nursery:
         own_output: bool = False,
         with_threads: bool = False,
     ) -> None:
-        if threading.active_count() > 1 and not with_threads:
-            names = ", ".join(t.name for t in threading.enumerate()[1:])
-            raise RuntimeError(f"cannot fork workers while other threads run: {names}")
-        streams.ensure()  # or a socket of ours, or of a worker, would get one of their numbers
-        prctl.become_subreaper()
-        self._not_ours = frozenset(tree.children(os.getpid()))
+        self._child_main = child_main
+        self._own_output = own_output
+        self._prepare(with_threads=with_threads)
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         lifeline_reader, self._lifeline = os.pipe()
         self._cgroup = make_cgroup(name)
         own_fds.add(self._control.fileno())
         own_fds.add(self._lifeline)
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError, ValueError, AttributeError):  # nobody reads it
-                stream.flush()
-        parent = os.getpid()
-
-        def make_server() -> _Server:
-            return _Server(child_main, theirs, lifeline_reader, self._cgroup, own_output)
-
         try:
-            self.pid = signals.fork()
-            if self.pid == 0:
-                _in_child(parent, make_server)
+            self.pid = self._begin(theirs, lifeline_reader)
         except OSError:
             own_fds.close(self._lifeline)
             self._let_go()
@@ -121,6 +111,31 @@ class Nursery:
         finally:
             theirs.close()
             os.close(lifeline_reader)
+
+    def _prepare(self, *, with_threads: bool) -> None:
+        if threading.active_count() > 1 and not with_threads:
+            names = ", ".join(t.name for t in threading.enumerate()[1:])
+            raise RuntimeError(f"cannot fork workers while other threads run: {names}")
+        streams.ensure()  # or a socket of ours, or of a worker, would get one of their numbers
+        prctl.become_subreaper()
+        self._not_ours = frozenset(tree.children(os.getpid()))
+
+    def _begin(self, control: socket.socket, lifeline: int) -> int:
+        """Begin the process with its ends of both; return its number."""
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError, AttributeError):  # nobody reads it
+                stream.flush()
+        parent = os.getpid()
+
+        def make_server() -> NurseryServer:
+            return NurseryServer(
+                self._child_main, control, lifeline, self._cgroup, own_output=self._own_output
+            )
+
+        pid = signals.fork()
+        if pid == 0:
+            _in_child(parent, make_server)
+        return pid
 
     def fileno(self) -> int:
         """The descriptor that is readable when there is news."""
@@ -137,6 +152,10 @@ class Nursery:
     def end(self, slot: int) -> None:
         """Ask the worker of *slot* to write its stacks and to end."""
         self._send(Order("end", slot))
+
+    def terminate(self, slot: int) -> None:
+        """Ask the program of *slot*, and all below it, to end."""
+        self._send(Order("terminate", slot))
 
     def kill(self, slot: int) -> None:
         """Kill the worker of *slot* and all below it."""
@@ -193,19 +212,13 @@ class Nursery:
             tree.kill_below(os.getpid(), spare)
 
 
-def _in_child(parent: int, make_server: Callable[[], _Server]) -> NoReturn:
+def _in_child(parent: int, make_server: Callable[[], NurseryServer]) -> NoReturn:
     """Be the nursery, and nothing else ever again."""
     status = 1
     try:
-        # The terminal's signals are main's to handle.
-        signals.reset_in_child(ignored=(*signals.STOPPING, signal.SIGTSTP))
         os.setsid()
         own_fds.close_all()
-        prctl.become_subreaper()
-        prctl.set_name("testloom-nursery")
-        gc.freeze()
-        if os.getppid() == parent:
-            make_server().serve(parent)
+        be_nursery(parent, make_server)
         status = 0
     except BaseException:  # noqa: BLE001 - the last line of defence of a forked child
         sys.excepthook(*sys.exc_info())
@@ -214,7 +227,18 @@ def _in_child(parent: int, make_server: Callable[[], _Server]) -> NoReturn:
         os._exit(status)
 
 
-class _Server:
+def be_nursery(parent: int, make_server: Callable[[], NurseryServer]) -> None:
+    """Serve process *parent*, in a process and a session of their own, until it has gone."""
+    # The terminal's signals are main's to handle.
+    signals.reset_in_child(ignored=(*signals.STOPPING, signal.SIGTSTP))
+    prctl.become_subreaper()
+    prctl.set_name("testloom-nursery")
+    gc.freeze()
+    if os.getppid() == parent:
+        make_server().serve(parent)
+
+
+class NurseryServer:
     """The nursery's side."""
 
     def __init__(
@@ -223,7 +247,8 @@ class _Server:
         control: socket.socket,
         lifeline: int,
         cgroup: Cgroup | None,
-        own_output: bool,
+        *,
+        own_output: bool = False,
     ) -> None:
         self._child_main = child_main
         self._own_output = own_output
@@ -295,6 +320,10 @@ class _Server:
             tree.signal_all([pid], STACKS_SIGNAL)
             tree.signal_all([pid], signal.SIGTERM)
             tree.signal_all([pid], signal.SIGCONT)
+        elif order.what == "terminate":
+            pids = [*tree.descendants(pid), pid]
+            tree.signal_all(pids, signal.SIGTERM)
+            tree.signal_all(pids, signal.SIGCONT)
         else:
             self._kill(order.slot, pid)
         return True
