@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import testloom
+import testloom.cluster
 import testloom.discovery
 import testloom.drivers
 import testloom.graph
@@ -242,6 +243,23 @@ PARTS: Mapping[str, Callable[[], str]] = {
             [
                 *("TestFinder", "YAMLTestFinder", "AdaCoreLegacyTestFinder"),
                 *("ParsedTest", "BrokenTest", "ProbingError", "path_name", "e3_name"),
+            ],
+        )
+    ),
+    "api-cluster-protocol": _api(
+        _named(
+            testloom.cluster,
+            ["ClusterDistributor", "ClusterQueue", "ClusterWorkerNode", "RemoteExitInfo"],
+        )
+    ),
+    "api-cluster-local": _api(
+        _named(
+            testloom.cluster,
+            [
+                "MultiprocessDistributor",
+                "MultiprocessQueue",
+                "MultiprocessWorkerNode",
+                "LimitedSizeDict",
             ],
         )
     ),

@@ -32,8 +32,9 @@ def test_an_unknown_topic_is_refused_with_the_nearest(capsys: pytest.CaptureFixt
 
 
 def test_the_commands_are_all_listed() -> None:
+    for_people = _COMMANDS.keys() - {"worker-node"}  # that is for batch systems
     assert all(
-        f"testloom {name} " in COMMANDS.replace("[", "").replace("]", "") for name in _COMMANDS
+        f"testloom {name} " in COMMANDS.replace("[", "").replace("]", "") for name in for_people
     )
     assert all(topic in COMMANDS for topic in TOPICS)
 

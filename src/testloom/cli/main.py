@@ -31,6 +31,7 @@ _COMMANDS: Final = {
     "report": "testloom.cli.report:report",
     "help": "testloom.cli.topics:show_topic",
     "e3": "testloom.cli.e3:run",
+    "worker-node": "testloom.cli.worker_node:worker_node",
 }
 
 

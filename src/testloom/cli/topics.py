@@ -64,6 +64,7 @@ to its directory. On the command line, -c FILE names another, -P NAME one of its
   truncate-logs = 200
   max-consecutive-failures = 0
   reports = ["junit=out/junit.xml"]
+  distributor = "slurm:cluster" # as --distributor
   plugins = ["my_plugin"]      # modules with hooks
 
   [env]                        # added to the environment of every test

@@ -51,6 +51,7 @@ class Values(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     retry_budget: int | None = None
     flaky_fails: bool | None = None
     reports: list[str] | None = None
+    distributor: str | None = None
     env: dict[str, str] = {}
     """Added to the environment of every test."""
 
@@ -97,6 +98,7 @@ _OPTIONS: Final = {
     "retry-budget": "--retry-budget",
     "flaky-fails": "--flaky-fails",
     "reports": "--report",
+    "distributor": "--distributor",
     "reporter": "--reporter",
     "color": "--color",
     "durations": "--durations",

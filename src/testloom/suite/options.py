@@ -340,6 +340,8 @@ def _add_execution(group: Group) -> None:
         type=values.one_of(*values.START_METHODS),
         default="fork" if hasattr(os, "fork") else "spawn",
     )
+    nodes = "run fragments as jobs of this batch system"
+    add("--distributor", "MODULE:FACTORY", nodes, type=values.factory_text)
 
 
 def _add_debugging(group: Group) -> None:

@@ -43,6 +43,8 @@ class RunOptions:
     resume: str | None = None
     """The run to go on with, as `testloom.journal.rundir.find_run` takes it."""
     start_method: str = "fork"
+    distributor: str | None = None
+    """``MODULE:FACTORY``: the batch system whose nodes run fragments, in place of slots here."""
     no_capture: bool = False
     pdb: bool = False
     cleanup_mode: str = "passing"
@@ -90,6 +92,12 @@ class RunOptions:
             ("--color", self.color, values.COLORS),
         ):
             _check(option, values.one_of(*words), word)
+        _check("--distributor", values.factory_text, self.distributor)
+        if self.distributor and self.in_process:
+            raise UsageError(
+                "--distributor: a node of a cluster has no terminal; "
+                "leave out --no-capture and --pdb, or --distributor"
+            )
         for report in self.reports:
             _check("--report", values.report_text, report)
         if not self.output_dir:

@@ -27,6 +27,7 @@ from testloom.drivers import CommandDriver
 from testloom.journal.format import PlannedTest as JournalTest
 from testloom.journal.rundir import RunDir, open_run_dir
 from testloom.journal.writer import JournalWriter
+from testloom.model.cluster import ClusterDistributor
 from testloom.model.errors import UsageError
 from testloom.model.names import shown
 from testloom.model.secrets import redacted, without_users
@@ -38,6 +39,7 @@ from testloom.suite import listing
 from testloom.suite.attempts import Retrying
 from testloom.suite.carrying import selecting_words
 from testloom.suite.config import Config
+from testloom.suite.distributing import started
 from testloom.suite.fingerprints import note_fingerprints
 from testloom.suite.options import CommandLine, Parser, build_parser
 from testloom.suite.places import Places, dump_environ, working_place
@@ -202,6 +204,8 @@ class Testsuite:
 
     def _run(self, tests: list[ParsedTest], line: CommandLine) -> tuple[int, int]:
         options = line.options
+        root = self.config.root if self.config else os.getcwd()
+        distributor = started(options.distributor, root)
         with open_run_dir(options.output_dir) as run_dir:
             reporting = Reporting.of(options, run_dir.path, self._plugin_reports)
             self.output_dir = self.env.output_dir = run_dir.path
@@ -221,7 +225,7 @@ class Testsuite:
                     the_plan,
                     info=info,
                     env=self.env,
-                    settings=worker_settings(options, info),
+                    settings=worker_settings(options, info, distributor),
                     limits=Limits(
                         max_failures=options.max_failures,
                         max_consecutive_failures=options.max_consecutive_failures,
@@ -460,7 +464,9 @@ def _directory_of(cls: type[Any]) -> str:
         return os.getcwd()
 
 
-def worker_settings(options: RunOptions, info: RunInfo) -> WorkerSettings:
+def worker_settings(
+    options: RunOptions, info: RunInfo, distributor: ClusterDistributor | None = None
+) -> WorkerSettings:
     """Return how the fragments of a run are to be run."""
     name = f"testloom-{info.run_id}"
     os.environ["TESTLOOM_RUN"] = name  # by this, what a run has left behind can be told
@@ -470,6 +476,8 @@ def worker_settings(options: RunOptions, info: RunInfo) -> WorkerSettings:
         in_process=options.in_process,
         post_mortem=options.pdb,
         timeout_s=options.timeout_s,
+        distributor=distributor,
+        exchange_dir=info.output_dir,
     )
 
 

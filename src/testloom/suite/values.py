@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ LIST_FORMATS: Final = ("text", "json")
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 KEEP_WORK: Final = {"none": "all", "failing": "passing", "all": "none"}
+_FACTORY: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 _YEAR_S: Final = 366 * 24 * 3600.0
 
 
@@ -99,6 +101,13 @@ def report_text(text: str) -> str:
     name, equals, path = text.partition("=")
     if not name or (equals and not path):
         raise BadValueError(f"{text!r} is not a report; write FORMAT or FORMAT=PATH")
+    return text
+
+
+def factory_text(text: str | None) -> str | None:
+    """Let ``MODULE:NAME`` pass, where both are what Python calls names."""
+    if text is not None and not _FACTORY.fullmatch(text):
+        raise BadValueError(f"{text!r} names nothing to call; write MODULE:FACTORY")
     return text
 
 

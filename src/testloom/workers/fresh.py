@@ -59,7 +59,7 @@ class Recipe(msgspec.Struct, array_like=True):
 
 def spawning(env: Any, *, name: str) -> Callable[[], Nursery]:
     """Return what makes the nursery of a `WarmPool` whose workers are fresh interpreters."""
-    setup = messages.encode(Setup(sys.path[:], *_main_script(), _packed(env)))
+    setup = messages.encode(setup_of(env))
 
     def child_main(slot: int, channel: socket.socket) -> None:
         channel_fd, setup_fd = channel.detach(), exec_self.file_in_memory(setup)
@@ -67,6 +67,11 @@ def spawning(env: Any, *, name: str) -> Callable[[], Nursery]:
         exec_self.replace_by_module(__name__, arguments, keep=(channel_fd, setup_fd))
 
     return lambda: Nursery(child_main, name=name)
+
+
+def setup_of(env: Any) -> Setup:
+    """Return what a fresh interpreter has to know to take orders of this process."""
+    return Setup(sys.path[:], *_main_script(), _packed(env))
 
 
 def recipe_of(data: FragmentData) -> bytes:
@@ -88,14 +93,19 @@ def main(argv: list[str]) -> None:
     slot, channel_fd, setup_fd = map(int, argv)
     with open(setup_fd, "rb") as file:
         setup = msgspec.msgpack.decode(file.read(), type=Setup)
-    sys.path[:] = setup.sys_path
     os.set_inheritable(channel_fd, False)
+    serve(setup, slot, socket.socket(fileno=channel_fd))
+
+
+def serve(setup: Setup, slot: int, channel: socket.socket) -> None:
+    """Take the orders that come over *channel*, in a process that has inherited nothing."""
+    sys.path[:] = setup.sys_path
     if setup.main:
         _import_main(runpy.run_path(setup.main, run_name=_MAIN_ALIAS))
     elif setup.main_module:
         _import_main(runpy.run_module(setup.main_module, run_name=_MAIN_ALIAS))
     kitchen = _Kitchen(_unpacked(setup.env))
-    warm_process.serve(slot, socket.socket(fileno=channel_fd), kitchen.fragment_of)
+    warm_process.serve(slot, channel, kitchen.fragment_of)
 
 
 class _Kitchen:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Protocol
 
+from testloom.model.cluster import ClusterDistributor
 from testloom.model.fragment import FragmentData
 from testloom.processes.loop import EventLoop
 from testloom.processes.tray import Tray
 from testloom.scheduling.worker import Worker
+from testloom.workers.exchange import Exchange
 from testloom.workers.forking import forking
 from testloom.workers.fresh import recipe_of, spawning
 from testloom.workers.in_process import InProcessWorkers
+from testloom.workers.orders import Orders
+from testloom.workers.remote import RemotePool
 from testloom.workers.warm import WarmPool
 
 
@@ -28,6 +33,10 @@ class WorkerSettings:
     post_mortem: bool = False
     timeout_s: float | None = None
     """Limit of fragments whose driver has none."""
+    distributor: ClusterDistributor | None = None
+    """The batch system whose nodes run fragments, started."""
+    exchange_dir: str = ""
+    """Where to make the directory through which main and these nodes talk."""
 
 
 class Workers(Protocol):
@@ -71,6 +80,16 @@ def make_workers(
             env=env,
             post_mortem=settings.post_mortem,
             repeatable=repeatable,
+        )
+    if settings.distributor is not None:
+        return RemotePool(
+            settings.distributor,
+            Exchange(os.path.join(settings.exchange_dir, "exchange")),
+            Orders(fragments, predecessors, lambda _uid: False, recipe_of, repeatable),
+            loop=loop,
+            env=env,
+            timeout_s=settings.timeout_s,
+            note=note,
         )
     is_fork = settings.start_method == "fork"
     tray = Tray(slots) if is_fork and slots else None
