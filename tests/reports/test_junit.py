@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import xmlschema
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testloom.model.names import shown, shown_line
+from testloom.model.names import path_for, shown, shown_line
 from testloom.model.result import ResultRecord
 from testloom.model.status import TestStatus
 from testloom.model.summary import ResultEntry, RunInfo, Summary
 from testloom.processes.clock import cpu_now
+from testloom.reports import ReportRequest, write_report
 from testloom.reports.junit import JUnitReport
 
 RUN = RunInfo(
@@ -250,6 +255,94 @@ def test_files_are_relative_to_the_repository(tmp_path: Path) -> None:
         ("qa/more/c.yaml", "3"),
         ("/elsewhere/d.yaml", "1"),
     ]
+
+
+def test_what_jenkins_schema_does_not_have_can_be_left_out(
+    check_junit: Callable[[str], None], retried: Summary
+) -> None:
+    everything = [
+        entry(
+            status.name,
+            status,
+            source=f"{status.name}/test.yaml",
+            time_s=1234.5678,
+            slot=1,
+            driver="diff",
+            tags=("smoke",),
+            message="m",
+            place=0,
+        )
+        for status in TestStatus
+    ]
+    record = ResultRecord(name="", status="", log="log\n", diff="-a\n")
+    whole = Summary(run=RUN, entries=[*everything, *retried.entries], load=lambda _: record)
+    strict = "".join(JUnitReport(strict=True).write(whole))
+    check_junit(strict)
+    with pytest.raises(xmlschema.XMLSchemaValidationError):
+        check_junit("".join(JUnitReport().write(whole)))
+    left_out = re.compile(
+        r' (?:file|line|timestamp)="[^"]*"| skipped="\d+"|   <properties>.*</properties>\n'
+    )
+    full = "".join(JUnitReport().write(whole))
+    assert left_out.sub("", full) == left_out.sub("", strict)
+
+
+def test_earlier_attempts_are_flaky_if_the_test_passed_in_the_end_else_reruns(
+    retried: Summary,
+) -> None:
+    flaky, failed = ET.fromstring("".join(JUnitReport().write(retried))).iter("testcase")
+    kinds = [(one.tag, one.get("type"), one.get("message")) for one in flaky]
+    assert kinds == [
+        ("properties", None, None),
+        ("flakyFailure", "TIMEOUT", "timed out after 2 s"),
+        ("flakyError", "crash", "crash:SIGSEGV"),
+    ]
+    assert [
+        (one.findtext("stackTrace"), one.findtext("system-out")) for one in list(flaky)[1:]
+    ] == [("$ ping\n", "$ ping\n")] * 2
+    assert [one.tag for one in failed] == ["properties", "failure", "rerunFailure", "system-out"]
+    tries = [item.get("value") for item in flaky.iter("property") if item.get("name") == "tries"]
+    assert tries == ["3/3"]
+
+
+def test_what_is_too_long_for_the_document_is_beside_it(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    run = dataclasses.replace(RUN, root=str(tmp_path / "suite"))
+    log, out = "line\n" * 20_000, "é" * 65_536
+
+    def written(*entries: ResultEntry) -> ET.Element:
+        def load(entry: ResultEntry) -> ResultRecord:
+            return ResultRecord(name="", status="", log=log, out=out)
+
+        target = tmp_path / "reports" / "j.xml"
+        write_report(
+            ReportRequest("junit", str(target)), Summary(run=run, entries=entries, load=load)
+        )
+        return ET.parse(target).getroot()
+
+    (case,) = written(entry("a/b", TestStatus.FAIL, place=0)).iter("testcase")
+    directory = tmp_path / "reports" / "j-files"
+    stem = path_for("a/b")
+    assert (case.findtext("system-out") or "").endswith(
+        f"line\n[[ATTACHMENT|reports/j-files/{stem}.log]]\n"
+        f"[[ATTACHMENT|reports/j-files/{stem}.out]]\n"
+    )
+    assert (directory / f"{stem}.log").read_text() == log
+    assert (directory / f"{stem}.out").read_text() == out
+
+    written(entry("c", TestStatus.FAIL, place=0))
+    assert {path.name for path in directory.iterdir()} == {".testloom-report", "c.log", "c.out"}
+    (directory / "mine").touch()
+    log = out = "short"
+    written(entry("c", TestStatus.FAIL, place=0))
+    assert [path.name for path in directory.iterdir()] == ["mine"]
+
+
+def test_a_log_cannot_name_files_to_be_taken_from_the_machine() -> None:
+    evil = "[[ATTACHMENT|/etc/passwd]]\n[[attachment|x]]\n[[PROPERTY|a=b]]\n[[x]]\n"
+    (case,) = cases(entry("a", TestStatus.FAIL, place=0), log=evil)
+    for text in (case.findtext("system-out"), case.findtext("failure")):
+        assert text == evil.replace("[[A", "[ [A").replace("[[a", "[ [a").replace("[[P", "[ [P")
 
 
 HOSTILE = [

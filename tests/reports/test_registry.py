@@ -63,9 +63,18 @@ def test_the_built_in_formats() -> None:
     assert {name: report.default_file for name, report in BUILT_IN.items()} == {
         "html": "report.html",
         "junit": "junit.xml",
+        "junit-strict": "junit-strict.xml",
+        "ctrf": "ctrf.json",
         "json": "results.json",
+        "tap": "results.tap",
+        "tap14": "results.tap14",
+        "markdown": "report.md",
         "text": "report.txt",
+        "github": "annotations.txt",
+        "gaia": "gaia",
+        "trace": "trace.json",
     }
+    assert all(report.name == name for name, report in BUILT_IN.items())
 
 
 @pytest.mark.parametrize(
@@ -84,8 +93,9 @@ def test_a_request_is_a_format_and_maybe_a_path(text: str, request_: ReportReque
     ("text", "message"),
     [
         ("junt=x", "no report format is called 'junt'; did you mean 'junit'?"),
-        ("zzz", "no report format is called 'zzz'; known: html, json, junit, text"),
+        ("zzz", f"no report format is called 'zzz'; known: {', '.join(sorted(BUILT_IN))}"),
         ("junit=", "report 'junit=' names no file; write junit=PATH, or just junit"),
+        ("gaia=-", "report 'gaia=-': it is a directory of files; write gaia=DIRECTORY"),
     ],
 )
 def test_a_wrong_request_is_told_what_to_change(text: str, message: str) -> None:

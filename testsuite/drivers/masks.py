@@ -34,6 +34,7 @@ MASKS = (
         rf'(time|time_s|cpu_s|wall_s|started_s|duration_s|started_at)(=|": ?)"?{_SECONDS}"?',
         r"\1\2<time>",
     ),
+    _mask(r'("memory_bytes":)[1-9]\d*', r"\1<bytes>"),
     _mask(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)?", "<instant>"),
     _mask(r'(\bhostname=|"host": ?)"[^"]*"', r'\1"<host>"'),
     _mask(r"\bon \S+ since\b", "on <host> since"),

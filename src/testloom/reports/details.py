@@ -17,6 +17,9 @@ from testloom.model.summary import ResultEntry, Summary
 LIMIT_BYTES: Final = 64 << 10
 """Bytes that a report shows of one log: half from its head, half from its tail."""
 
+TAIL_LINES: Final = 20
+"""Lines of a log that say why a test failed, where there is no diff."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Details:
@@ -28,8 +31,8 @@ class Details:
     out: str = ""
 
 
-def details_of(summary: Summary, entry: ResultEntry, limit: int = LIMIT_BYTES) -> Details:
-    """Load the logs of *entry*, each cut to *limit* bytes."""
+def details_of(summary: Summary, entry: ResultEntry, limit: int | None = LIMIT_BYTES) -> Details:
+    """Load the logs of *entry*, each cut to *limit* bytes, or whole if that is None."""
     if entry.place < 0:
         return Details()
     try:
@@ -39,14 +42,18 @@ def details_of(summary: Summary, entry: ResultEntry, limit: int = LIMIT_BYTES) -
     return texts_of(record, limit)
 
 
-def texts_of(record: ResultRecord, limit: int = LIMIT_BYTES) -> Details:
-    """Return the logs of *record*, each cut to *limit* bytes."""
-    return Details(
-        log=excerpt(_text(record, "log"), limit),
-        diff=excerpt(_text(record, "diff"), limit),
-        expected=excerpt(_text(record, "expected"), limit),
-        out=excerpt(_text(record, "out"), limit),
-    )
+def texts_of(record: ResultRecord, limit: int | None = LIMIT_BYTES) -> Details:
+    """Return the logs of *record*, each cut to *limit* bytes, or whole if that is None."""
+    parts = {part: _text(record, part) for part in ("log", "diff", "expected", "out")}
+    if limit is not None:
+        parts = {part: excerpt(text, limit) for part, text in parts.items()}
+    return Details(**parts)
+
+
+def last_lines(log: str, count: int = TAIL_LINES) -> str:
+    """Return the last *count* lines of *log*: what stands for a diff where there is none."""
+    lines = log[-LIMIT_BYTES:].splitlines(keepends=True)
+    return "".join(lines[-count:])
 
 
 def needs_details(entry: ResultEntry) -> bool:

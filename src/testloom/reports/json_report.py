@@ -1,8 +1,8 @@
 """The run as one strict JSON document, for programs.
 
-Every result has the same keys; those that are not a plain PASS have ``details`` with their
-logs, each cut to 64 KiB.  Text is valid Unicode: what is not is escaped.  Times that are not
-numbers are null.
+Every result has the same keys.  Those that are not a plain PASS have ``details`` with their logs,
+each cut to 64 KiB; those of a test that was tried again have the ``earlier`` ones.  Text is valid
+Unicode: what is not is escaped.  Times that are not numbers are null.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any, Final
 
+from testloom.model.compare import Comparison
 from testloom.model.summary import ResultEntry, RunInfo, Summary
-from testloom.reports.details import Details, details_of, needs_details
+from testloom.reports.details import details_of, needs_details
 from testloom.reports.strict_json import json_text
 
 FORMAT: Final = "testloom-results"
@@ -36,13 +37,14 @@ class JsonReport:
             "passed": summary.passed,
             "failed": summary.failed,
             "skipped": summary.skipped,
+            "flaky": summary.flaky,
             "notes": list(summary.notes),
+            "changes": _changes(summary.changes),
         }
         yield f'{json_text(head)[:-1]},"results":['
         before = "\n"
         for entry in summary.entries:
-            details = details_of(summary, entry) if needs_details(entry) else None
-            yield before + json_text(_result(entry, details))
+            yield before + json_text(_result(summary, entry))
             before = ",\n"
         yield "\n]}\n"
 
@@ -54,8 +56,17 @@ def _run(run: RunInfo) -> dict[str, Any]:
     return told
 
 
-def _result(entry: ResultEntry, details: Details | None) -> dict[str, Any]:
-    result = {
+def _changes(changes: Comparison | None) -> dict[str, Any] | None:
+    """Return the names of what changed since each test ran last."""
+    if changes is None:
+        return None
+    kinds = ("new", "still", "fixed", "silenced", "not_run", "added", "gone", "slower")
+    names = {kind: [change.name for change in getattr(changes, kind)] for kind in kinds}
+    return {"against": changes.against, **names}
+
+
+def _result(summary: Summary, entry: ResultEntry) -> dict[str, Any]:
+    result: dict[str, Any] = {
         "name": entry.name,
         "test": entry.test,
         "status": entry.status.name,
@@ -64,15 +75,20 @@ def _result(entry: ResultEntry, details: Details | None) -> dict[str, Any]:
         "failure_reasons": entry.failure_reasons,
         "time_s": entry.time_s,
         "cpu_s": entry.cpu_s,
+        "memory_bytes": entry.memory_bytes,
         "slot": entry.slot,
         "started_s": entry.started_s,
         "driver": entry.driver,
         "source": entry.source,
         "line": entry.line,
         "tags": entry.tags,
+        "attempt": entry.attempt,
         "info": dict(entry.info),
     }
-    if details is not None:
+    if entry.earlier:
+        result["earlier"] = [_result(summary, earlier) for earlier in entry.earlier]
+    if needs_details(entry):
+        details = details_of(summary, entry)
         result["details"] = {
             "log": details.log,
             "diff": details.diff,

@@ -1,12 +1,15 @@
-"""JUnit XML that Jenkins, GitLab, Azure, CircleCI, Buildkite and GitHub's actions read well.
+"""JUnit XML that Jenkins, GitLab, GitHub's actions, Buildkite, Datadog and Azure read well.
 
 A result is one ``testcase``.  Its ``classname`` is the directory of the test in dots, its
-``name`` the rest of the result's name; the two together are unique in the document, because
-readers drop or merge what looks like a duplicate.  ``file`` is relative to the top of the
-repository, where there is one, so that readers can link to it.
+``name`` the rest of the result's name.  ``file`` is relative to the top of the repository, where
+there is one, so that readers can link to it.
 
 FAIL and VERIFY are failures, ERROR is an error, SKIP, NOT_APPLICABLE and XFAIL are skipped; PASS
-and XPASS are plain.  The body of a failure is the diff, or the end of the log.
+and XPASS are plain.  The body of a failure is the diff, or the end of the log.  Earlier attempts
+at a test are ``flakyFailure`` if it passed in the end, else ``rerunFailure``.
+
+There is no standard.  ``junit`` has what readers make something of; ``junit-strict`` only what
+Jenkins' ``junit-10.xsd`` allows, because its xUnit plugin refuses everything else.
 """
 
 from __future__ import annotations
@@ -14,21 +17,20 @@ from __future__ import annotations
 import collections
 import functools
 import math
-import os
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from testloom.model.names import shown
+from testloom.model.names import path_for, shown
 from testloom.model.status import TestStatus
 from testloom.model.summary import ResultEntry, RunInfo, Summary
 from testloom.processes.clock import iso
-from testloom.reports.details import Details, details_of, excerpt, needs_details
+from testloom.reports.beside import NOWHERE, FilesBeside
+from testloom.reports.details import Details, details_of, excerpt, last_lines, needs_details
+from testloom.reports.junit_names import Identities
+from testloom.reports.sources import Sources
 from testloom.reports.xml import attribute, attributes, text
 
-_TAIL_LINES: Final = 20
-"""Lines of a log that are the body of a failure without a diff."""
-_ROOT_LEVELS: Final = 8
-"""How deep below the suite's root names of tests may begin to be relative to."""
 _SKIP_TYPES: Final = {
     TestStatus.SKIP: "skip",
     TestStatus.NOT_APPLICABLE: "not-applicable",
@@ -40,69 +42,78 @@ _ELEMENTS: Final = {
     TestStatus.ERROR: "error",
     **dict.fromkeys(_SKIP_TYPES, "skipped"),
 }
+_MARK: Final = re.compile(r"\[\[(?=(?:ATTACHMENT|PROPERTY)\|)", re.IGNORECASE)
+"""What readers obey in a log: a test must not be able to name files of the machine."""
 
 
 class JUnitReport:
-    """The ``junit`` report; *all_logs* adds the logs of tests that passed."""
+    """The ``junit`` report.
 
-    name: Final = "junit"
-    default_file: Final = "junit.xml"
+    Args:
+        all_logs: add the logs of tests that passed.
+        strict: leave out what Jenkins' ``junit-10.xsd`` does not have.
+    """
 
-    def __init__(self, *, all_logs: bool = False) -> None:
+    main_file: Final = ""
+
+    def __init__(self, *, all_logs: bool = False, strict: bool = False) -> None:
         self._all_logs = all_logs
+        self._strict = strict
+        self.name = "junit-strict" if strict else "junit"
+        self.default_file = f"{self.name}.xml"
 
     def write(self, summary: Summary) -> Iterator[str]:
         """Yield the document piece by piece."""
+        return self.write_with_files(summary, NOWHERE)
+
+    def write_with_files(self, summary: Summary, files: FilesBeside) -> Iterator[str]:
+        """Yield the document piece by piece; long logs go into *files*, too."""
         run = summary.run
-        totals = _totals(summary)
+        cases = _Cases(summary, files, strict=self._strict)
         yield '<?xml version="1.0" encoding="UTF-8"?>\n'
-        yield f"<testsuites{totals}>\n"
-        yield f" <testsuite{totals}{attributes(hostname=run.host or None)}>\n"
+        yield f"<testsuites{_totals(summary, strict=self._strict)}>\n"
+        yield f" <testsuite{_totals(summary)}{attributes(hostname=run.host or None)}>\n"
         yield _run_properties(run)
-        cases = _Cases(run)
         for entry in summary.entries:
-            if self._all_logs or needs_details(entry):
-                yield cases.case(entry, details_of(summary, entry))
-            else:
-                yield cases.case(entry, Details())
+            yield cases.case(entry, with_logs=self._all_logs or needs_details(entry))
         yield " </testsuite>\n</testsuites>\n"
 
 
 class _Cases:
     """Makes the ``testcase`` elements of one document."""
 
-    def __init__(self, run: RunInfo) -> None:
-        self._run = run
-        self._identities = _Identities(run.suite)
-        self._top, self._prefix = _repository(run.root)
+    def __init__(self, summary: Summary, files: FilesBeside, *, strict: bool) -> None:
+        self._summary = summary
+        self._started_at = summary.run.started_at
+        self._files = files
+        self._strict = strict
+        self._identities = Identities(summary.run.suite)
+        self._sources = Sources(summary.run.root)
 
-    def case(self, entry: ResultEntry, details: Details) -> str:
+    def case(self, entry: ResultEntry, *, with_logs: bool) -> str:
         """Return the element of *entry*."""
         classname, name = self._identities.of(entry)
+        details = details_of(self._summary, entry, None) if with_logs else Details()
         content = "".join(
             (
-                self._properties(entry),
+                "" if self._strict else self._properties(entry),
                 _verdict(entry, details),
-                f"   <system-out>{_body(details.log)}</system-out>\n" if details.log else "",
+                *(self._attempt(entry, earlier) for earlier in entry.earlier),
+                _output(details.log, self._attached(entry, details)),
             )
         )
+        place = when = ""
+        if not self._strict:
+            place = self._place(entry)
+            when = f' timestamp="{_instant(int(self._started_at + entry.started_s))}"'
         return (
             f'  <testcase classname="{attribute(classname)}" name="{attribute(name)}"'
-            f"{self._place(entry)}{_time(entry.time_s)}"
-            f' timestamp="{_instant(int(self._run.started_at + entry.started_s))}">\n'
-            f"{content}  </testcase>\n"
+            f"{place}{_time(entry.time_s)}{when}>\n{content}  </testcase>\n"
         )
 
     def _place(self, entry: ResultEntry) -> str:
-        if not entry.source:
-            return ""
-        if os.path.isabs(entry.source):
-            path = entry.source.removeprefix(self._top)
-        else:
-            path = f"{self._prefix}{entry.source}"
-        if ".." in path:
-            path = os.path.normpath(path)
-        return f' file="{attribute(path)}" line="{entry.line}"'
+        source = self._sources.of(entry)
+        return f' file="{attribute(source)}" line="{entry.line}"' if source else ""
 
     def _properties(self, entry: ResultEntry) -> str:
         pairs = [("tag", tag) for tag in entry.tags]
@@ -112,78 +123,35 @@ class _Cases:
             pairs.append(("dd_tags[driver]", entry.driver))
         if entry.reason:
             pairs.append(("reason", entry.reason))
+        if entry.earlier:
+            pairs.append(("tries", entry.tries))
         pairs.extend(entry.info.items())
         return _property_list("   ", pairs)
 
+    def _attempt(self, entry: ResultEntry, earlier: ResultEntry) -> str:
+        """Return the element of an *earlier* attempt at the test of *entry*."""
+        element = "Error" if earlier.status is TestStatus.ERROR else "Failure"
+        element = f"{'flaky' if entry.is_flaky else 'rerun'}{element}"
+        details = details_of(self._summary, earlier)
+        what = attributes(type=_kind(earlier), message=_message(earlier))
+        return (
+            f"   <{element}{what}>"
+            f"<stackTrace>{_reason_body(earlier, details)}</stackTrace>"
+            f"<system-out>{_body(details.log)}</system-out></{element}>\n"
+        )
 
-class _Identities:
-    """Gives each result of a document a ``classname`` and ``name`` that no other one has.
-
-    The names of tests say which part of their directory matters: for ``tests/opt/dce/phi``, the
-    test called ``opt__dce__phi`` (or ``opt/dce/phi``) is ``phi`` of class ``opt.dce``.
-    """
-
-    def __init__(self, suite: str) -> None:
-        self._suite = _dotted(suite) or "tests"
-        self._used: dict[tuple[str, str], int] = {}
-
-    def of(self, entry: ResultEntry) -> tuple[str, str]:
-        """Return class name and name of *entry*."""
-        identity = self._plain(entry)
-        if identity in self._used:
-            identity = identity[0], entry.name
-        before = self._used.get(identity, 0)
-        self._used[identity] = before + 1
-        while before:
-            # The same name once more: it is numbered, and the number may be somebody's name too.
-            numbered = identity[0], f"{identity[1]} #{before + 1}"
-            if numbered not in self._used:
-                self._used[numbered] = 1
-                return numbered
-            before += 1
-        return identity
-
-    def _plain(self, entry: ResultEntry) -> tuple[str, str]:
-        if not entry.source:
-            directory, _, name = entry.name.rpartition("/")
-            return _dotted(directory) or self._suite, name or entry.name
-        parent, _, leaf = os.path.dirname(entry.source).rpartition("/")
-        prefixes, classname = _prefixes(parent)
-        name = entry.name
-        for prefix, matching in prefixes:
-            if name.startswith(prefix) and name != prefix:
-                classname, name = matching, name.removeprefix(prefix)
-                break
-        else:
-            matching = ""
-        for prefix in (f"{leaf}__", f"{leaf}/"):
-            # One of several tests in the directory.
-            if leaf and name.startswith(prefix) and name != prefix:
-                name = name.removeprefix(prefix)
-                classname = f"{matching}.{_dotted(leaf)}" if matching else _dotted(leaf)
-                break
-        return classname or self._suite, name
+    def _attached(self, entry: ResultEntry, details: Details) -> list[str]:
+        """Put what is too long for the document into files; return their paths."""
+        paths = []
+        for part in ("log", "diff", "expected", "out"):
+            whole = getattr(details, part)
+            if excerpt(whole) is not whole:
+                path = self._files.add(f"{path_for(entry.name)}.{part}", whole)
+                paths.append(self._sources.shortened(path))
+        return [path for path in paths if path]
 
 
-@functools.lru_cache(maxsize=4096)
-def _prefixes(directory: str) -> tuple[tuple[tuple[str, str], ...], str]:
-    """Return how names of tests in *directory* may begin, each with its class; and its class."""
-    parts = [part for part in directory.split("/") if part not in ("", ".", "..")]
-    found = [
-        (separator.join(parts[first:]) + separator, _dotted("/".join(parts[first:])))
-        for first in range(min(len(parts), _ROOT_LEVELS))
-        for separator in ("__", "/")
-    ]
-    return tuple(found), _dotted(directory)
-
-
-def _dotted(path: str) -> str:
-    """Return *path* as a class name, in which a dot stands for a directory and nothing else."""
-    parts = (part for part in path.split("/") if part not in ("", ".", ".."))
-    return ".".join(part.replace(".", "_") for part in parts)
-
-
-def _totals(summary: Summary) -> str:
+def _totals(summary: Summary, *, strict: bool = False) -> str:
     elements = collections.Counter(_ELEMENTS.get(entry.status) for entry in summary.entries)
     run = summary.run
     return (
@@ -192,16 +160,22 @@ def _totals(summary: Summary) -> str:
             tests=len(summary.entries),
             failures=elements["failure"],
             errors=elements["error"],
-            skipped=elements["skipped"],
+            skipped=None if strict else elements["skipped"],
         )
         + _time(run.duration_s)
-        + attributes(timestamp=_instant(int(run.started_at)))
+        + attributes(timestamp=None if strict else _instant(int(run.started_at)))
     )
 
 
 def _run_properties(run: RunInfo) -> str:
-    pairs = [("run-id", run.run_id), ("jobs", str(run.jobs)), ("platform", run.platform)]
-    pairs.append(("stopped", run.stopped))
+    pairs = [
+        ("run-id", run.run_id),
+        ("jobs", str(run.jobs)),
+        ("platform", run.platform),
+        ("commit", run.commit),
+        ("branch", run.branch),
+        ("stopped", run.stopped),
+    ]
     return _property_list("  ", [pair for pair in pairs if pair[1]])
 
 
@@ -217,24 +191,41 @@ def _verdict(entry: ResultEntry, details: Details) -> str:
     element = _ELEMENTS.get(entry.status)
     if element is None:
         return ""
-    message = entry.message or entry.reason or entry.status.name
+    message = _message(entry)
     if element == "skipped":
         kind, body = _SKIP_TYPES[entry.status], text(message)
     else:
-        family = entry.failure_reasons[0] if entry.failure_reasons else ""
-        kind = family or entry.reason.partition(":")[0] or entry.status.name
-        body = _body(details.diff or _last_lines(details.log)) or text(message)
+        kind, body = _kind(entry), _reason_body(entry, details)
     return f"   <{element}{attributes(type=kind, message=message)}>{body}</{element}>\n"
+
+
+def _message(entry: ResultEntry) -> str:
+    return entry.message or entry.reason or entry.status.name
+
+
+def _kind(entry: ResultEntry) -> str:
+    family = entry.failure_reasons[0] if entry.failure_reasons else ""
+    return family or entry.reason.partition(":")[0] or entry.status.name
+
+
+def _reason_body(entry: ResultEntry, details: Details) -> str:
+    return _body(details.diff or last_lines(details.log)) or text(_message(entry))
+
+
+def _output(log: str, attached: Sequence[str]) -> str:
+    if not log and not attached:
+        return ""
+    marks = "".join(f"[[ATTACHMENT|{text(path)}]]\n" for path in attached)
+    body = _body(log)
+    if marks and body and not body.endswith("\n"):
+        body += "\n"
+    return f"   <system-out>{body}{marks}</system-out>\n"
 
 
 def _body(raw: str) -> str:
     # Escapes make text longer, hence the second cut.
-    return text(excerpt(shown(raw)))
-
-
-def _last_lines(log: str) -> str:
-    lines = log.splitlines(keepends=True)
-    return "".join(lines[-_TAIL_LINES:])
+    cut = excerpt(shown(excerpt(raw)))
+    return text(_MARK.sub("[ [", cut) if "[[" in cut else cut)
 
 
 def _time(seconds: float | None) -> str:
@@ -244,18 +235,3 @@ def _time(seconds: float | None) -> str:
 @functools.lru_cache(maxsize=1024)
 def _instant(wall: int) -> str:
     return iso(wall)
-
-
-def _repository(root: str) -> tuple[str, str]:
-    """Return the repository that holds *root*, and the path of *root* in it, each ending in /.
-
-    Without a repository *root* itself is the top, and its path is empty.
-    """
-    top = root
-    while not os.path.lexists(os.path.join(top, ".git")):
-        above = os.path.dirname(top)
-        if above == top:
-            return os.path.join(root, ""), ""
-        top = above
-    prefix = os.path.relpath(root, top)
-    return os.path.join(top, ""), "" if prefix == "." else f"{prefix}/"

@@ -1,7 +1,8 @@
 """The report formats, what a user asks for, and how a report gets to its file.
 
 A report is asked for as ``FORMAT`` or ``FORMAT=PATH``; the path ``-`` is the standard output.
-It appears at its path as a whole, or the file that was there before stays as it was.
+It appears at its path as a whole, or the file that was there before stays as it was.  Some
+formats put large things into files beside it, or are a directory of files.
 """
 
 from __future__ import annotations
@@ -12,15 +13,22 @@ import stat
 import sys
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from testloom.model.errors import UsageError, nearest
 from testloom.model.summary import Summary
 from testloom.processes.files import write_whole
+from testloom.reports.beside import FilesBeside
+from testloom.reports.ctrf import CtrfReport
+from testloom.reports.gaia import GaiaReport
+from testloom.reports.github import GitHubReport
 from testloom.reports.html import HtmlReport
 from testloom.reports.json_report import JsonReport
 from testloom.reports.junit import JUnitReport
+from testloom.reports.markdown import MarkdownReport
+from testloom.reports.tap import TapReport
 from testloom.reports.text import TextReport
+from testloom.reports.trace import TraceReport
 
 STDOUT: Final = "-"
 
@@ -40,8 +48,34 @@ class Report(Protocol):
         """Yield the report piece by piece: valid Unicode, never everything at once."""
 
 
+@runtime_checkable
+class ReportWithFiles(Report, Protocol):
+    """A format that puts things into files of their own."""
+
+    @property
+    def main_file(self) -> str:
+        """The file of the report itself, if its path is that of a directory; else empty."""
+
+    def write_with_files(self, summary: Summary, files: FilesBeside) -> Iterator[str]:
+        """Yield the report, and add to *files* what does not belong into it."""
+
+
 BUILT_IN: Final[Mapping[str, Report]] = {
-    report.name: report for report in (HtmlReport(), JUnitReport(), JsonReport(), TextReport())
+    report.name: report
+    for report in (
+        HtmlReport(),
+        JUnitReport(),
+        JUnitReport(strict=True),
+        CtrfReport(),
+        JsonReport(),
+        TapReport(),
+        TapReport(version=14),
+        MarkdownReport(),
+        TextReport(),
+        GitHubReport(),
+        GaiaReport(),
+        TraceReport(),
+    )
 }
 
 
@@ -59,7 +93,10 @@ class ReportRequest:
 
     def target(self, output_dir: str, formats: Mapping[str, Report] = BUILT_IN) -> str:
         """Return the path it is written to, ``-`` for the standard output."""
-        return self.path or os.path.join(output_dir, formats[self.format].default_file)
+        report = formats[self.format]
+        path = self.path or os.path.join(output_dir, report.default_file)
+        main_file = report.main_file if isinstance(report, ReportWithFiles) else ""
+        return os.path.join(path, main_file) if main_file else path
 
 
 def parse_request(text: str, formats: Mapping[str, Report] = BUILT_IN) -> ReportRequest:
@@ -74,6 +111,9 @@ def parse_request(text: str, formats: Mapping[str, Report] = BUILT_IN) -> Report
         raise UsageError(f"no report format is called {name!r}{hint}")
     if equals and not path:
         raise UsageError(f"report {text!r} names no file; write {name}=PATH, or just {name}")
+    report = formats[name]
+    if path == STDOUT and isinstance(report, ReportWithFiles) and report.main_file:
+        raise UsageError(f"report {text!r}: it is a directory of files; write {name}=DIRECTORY")
     return ReportRequest(name, path)
 
 
@@ -108,7 +148,7 @@ def write_report(
     """
     target = request.target(summary.run.output_dir, formats)
     try:
-        _write(target, formats[request.format].write(summary))
+        _write(target, formats[request.format], summary)
     except OSError as error:
         why = error.strerror or str(error)
         raise ReportError(f"{target}: {request.format} report not written: {why}") from error
@@ -155,17 +195,24 @@ def _checked(request: ReportRequest, target: str) -> str:
     return target
 
 
-def _write(target: str, pieces: Iterable[str]) -> None:
+def _write(target: str, report: Report, summary: Summary) -> None:
     if target == STDOUT:
-        _to_stdout(pieces)
+        _to_stdout(report.write(summary))
         return
     target = os.path.realpath(target)
-    if _is_replaceable(target):
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        write_whole(target, pieces)
+    if not _is_replaceable(target):
+        with open(target, "w", encoding="utf-8") as file:
+            file.writelines(report.write(summary))
         return
-    with open(target, "w", encoding="utf-8") as file:
-        file.writelines(pieces)
+    directory = os.path.dirname(target)
+    os.makedirs(directory, exist_ok=True)
+    if isinstance(report, ReportWithFiles):
+        beside = directory if report.main_file else f"{os.path.splitext(target)[0]}-files"
+        files = FilesBeside(beside)
+        write_whole(target, report.write_with_files(summary, files))
+        files.tidy()
+    else:
+        write_whole(target, report.write(summary))
 
 
 def _is_replaceable(target: str) -> bool:

@@ -1,4 +1,4 @@
-"""The run as plain text, for people: counts, what needs a look, and its logs.
+"""The run as plain text, for people: counts, what is new and what needs a look, and its logs.
 
 Control characters are shown as escapes, so the file can be sent to a terminal.
 """
@@ -6,7 +6,7 @@ Control characters are shown as escapes, so the file can be sent to a terminal.
 from __future__ import annotations
 
 import collections
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from testloom.model.log import truncated
@@ -14,21 +14,11 @@ from testloom.model.names import shown, shown_line
 from testloom.model.status import TestStatus
 from testloom.model.summary import ResultEntry, Summary
 from testloom.reports.details import Details, details_of
+from testloom.reports.sections import sections_of
 
 _RULE: Final = "-" * 79 + "\n"
 _LOG_LINES: Final = 200
 """Lines shown of the head and of the tail of a log."""
-_SECTIONS: Final = {
-    TestStatus.FAIL: "Failures",
-    TestStatus.ERROR: "Errors",
-    TestStatus.XPASS: "Passed unexpectedly",
-    TestStatus.VERIFY: "To be looked at by a person",
-    TestStatus.XFAIL: "Expected failures",
-    TestStatus.SKIP: "Skipped",
-    TestStatus.NOT_APPLICABLE: "Not applicable",
-}
-"""The sections of results, in the order in which people want them."""
-_WITH_LOGS: Final = (TestStatus.FAIL, TestStatus.ERROR, TestStatus.XPASS, TestStatus.VERIFY)
 
 
 class TextReport:
@@ -39,21 +29,18 @@ class TextReport:
 
     def write(self, summary: Summary) -> Iterator[str]:
         """Yield the report piece by piece."""
-        sections: dict[TestStatus, list[ResultEntry]] = collections.defaultdict(list)
-        for entry in summary.entries:
-            sections[entry.status].append(entry)
+        sections = sections_of(summary)
         yield _headline(summary)
-        yield "".join(_counts(sections))
-        for status, title in _SECTIONS.items():
-            if sections[status]:
-                yield f"\n{title} ({len(sections[status])})\n"
-                yield from map(_line, sections[status])
+        yield "".join(_counts(summary))
+        for section in sections:
+            yield f"\n{section.title} ({len(section.entries)})\n"
+            yield from map(_line, section.entries)
         if summary.notes:
             yield "\nNotes\n"
             yield from (f"  {shown_line(note)}\n" for note in summary.notes)
-        for status in _WITH_LOGS:
-            for entry in sections[status]:
-                yield _log(entry, details_of(summary, entry))
+        for section in sections:
+            if section.with_logs:
+                yield from (_log(entry, details_of(summary, entry)) for entry in section.entries)
         yield f"\n{summary.last_line}\n"
 
 
@@ -66,15 +53,18 @@ def _headline(summary: Summary) -> str:
     )
 
 
-def _counts(sections: dict[TestStatus, list[ResultEntry]]) -> Iterator[str]:
-    for status in TestStatus:
-        entries = sections.get(status)
-        if entries:
-            yield f"  {status.name:<14} {len(entries):>7}{_families(entries)}\n"
+def _counts(summary: Summary) -> Iterator[str]:
+    families: dict[TestStatus, collections.Counter[str]] = collections.defaultdict(
+        collections.Counter
+    )
+    for entry in summary.entries:
+        if entry.failure_reasons:
+            families[entry.status].update(entry.failure_reasons)
+    for status, count in summary.counts.items():
+        yield f"  {status.name:<14} {count:>7}{_families(families[status])}\n"
 
 
-def _families(entries: Sequence[ResultEntry]) -> str:
-    found = collections.Counter(family for entry in entries for family in entry.failure_reasons)
+def _families(found: collections.Counter[str]) -> str:
     if not found:
         return ""
     return ", of these " + ", ".join(f"{found[name]} {shown_line(name)}" for name in sorted(found))
@@ -82,7 +72,8 @@ def _families(entries: Sequence[ResultEntry]) -> str:
 
 def _line(entry: ResultEntry) -> str:
     message = entry.message or entry.reason
-    return f"  {shown_line(entry.name)}{f': {shown_line(message)}' if message else ''}\n"
+    tries = f" ({entry.tries})" if entry.earlier else ""
+    return f"  {shown_line(entry.name)}{tries}{f': {shown_line(message)}' if message else ''}\n"
 
 
 def _log(entry: ResultEntry, details: Details) -> str:

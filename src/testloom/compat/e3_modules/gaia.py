@@ -10,26 +10,11 @@ from typing import Any, Final
 from testloom.compat.e3_modules.index import ReportIndex
 from testloom.compat.e3_modules.results import FailureReason, TestStatus
 from testloom.model import names
-from testloom.model.log import Log
 from testloom.model.result import TestResult
+from testloom.reports.gaia import REASON_WORDS, STATUS_WORDS, line_of, parts_of, word_for
 
-STATUS_MAP: Final = {
-    TestStatus.PASS: "OK",
-    TestStatus.FAIL: "FAIL",
-    TestStatus.XFAIL: "XFAIL",
-    TestStatus.XPASS: "UOK",
-    TestStatus.VERIFY: "VERIFY",
-    TestStatus.SKIP: "DEAD",
-    TestStatus.NOT_APPLICABLE: "NOT-APPLICABLE",
-    TestStatus.ERROR: "PROBLEM",
-}
-FAILURE_REASON_MAP: Final = {
-    FailureReason.CRASH: "CRASH",
-    FailureReason.TIMEOUT: "TIMEOUT",
-    FailureReason.MEMCHECK: "PROBLEM",
-    FailureReason.DIFF: "DIFF",
-}
-"""In this order: the first one that a failure has is what is shown."""
+STATUS_MAP: Final = STATUS_WORDS
+FAILURE_REASON_MAP: Final = REASON_WORDS
 
 
 @dataclasses.dataclass
@@ -47,11 +32,7 @@ class GAIAResultFiles:
 
 def gaia_status(status: TestStatus, failure_reasons: set[FailureReason]) -> str:
     """Return GAIA's word for *status*."""
-    if status is TestStatus.FAIL:
-        for reason, word in FAILURE_REASON_MAP.items():
-            if reason in failure_reasons:
-                return word
-    return STATUS_MAP[status]
+    return word_for(status, failure_reasons)
 
 
 def dump_gaia_report(
@@ -72,7 +53,7 @@ def dump_gaia_report(
     lines = []
     for name, entry in report_index.entries.items():
         status = gaia_status(entry.status, entry.failure_reasons)
-        lines.append(f"{name}:{status}:{entry.msg or ''}\n")
+        lines.append(line_of(name, status, entry.msg))
         if result_files is not None and name in result_files:
             _rename(result_files[name], output_dir, name)
         else:
@@ -91,22 +72,12 @@ def dump_discriminants(discs: object, output_dir: str) -> None:
 def dump_result_logs(result: TestResult, output_dir: str) -> GAIAResultFiles:
     """Write the files of *result*."""
     stem = os.path.join(output_dir, names.path_for(result.test_name))
-    status = gaia_status(result.status, result.failure_reasons)
-    parts: dict[str, object] = {
-        "result": f"{status}:{result.msg or ''}\n",
-        "log": result.log,
-        "expected": result.expected,
-        "out": result.out,
-        "diff": result.diff,
-        "time": None if result.time is None else f"{result.time:.9f}",
-        "info": "\n".join(f"{k}:{v}" for k, v in sorted(result.info.items())) or None,
-    }
-    written: dict[str, str | None] = {}
-    for part, content in parts.items():
-        written[part] = None
-        if content is not None:
-            written[part] = f"{stem}.{part}"
-            _write(f"{stem}.{part}", content)
+    written: dict[str, str | None] = dict.fromkeys(
+        field.name for field in dataclasses.fields(GAIAResultFiles)
+    )
+    for part, content in parts_of(result).items():
+        written[part] = f"{stem}.{part}"
+        _write(f"{stem}.{part}", content)
     return GAIAResultFiles(**written)
 
 
@@ -127,8 +98,7 @@ def _rename(files: GAIAResultFiles, output_dir: str, name: str) -> None:
             os.replace(path, f"{stem}.{field.name}")
 
 
-def _write(path: str, content: object) -> None:
-    plain = content.log if isinstance(content, Log) else content
-    data = plain if isinstance(plain, bytes) else str(plain).encode("utf-8", "backslashreplace")
+def _write(path: str, content: str | bytes) -> None:
+    data = content if isinstance(content, bytes) else content.encode("utf-8", "backslashreplace")
     with open(path, "wb") as file:
         file.write(data)
