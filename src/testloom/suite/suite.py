@@ -37,7 +37,7 @@ from testloom.processes import own_fds, signals, streams
 from testloom.processes.clock import SystemClock
 from testloom.suite import listing
 from testloom.suite.attempts import Retrying
-from testloom.suite.carrying import selecting_words
+from testloom.suite.carrying import Resumed, selecting_words
 from testloom.suite.config import Config
 from testloom.suite.distributing import started
 from testloom.suite.fingerprints import note_fingerprints
@@ -419,6 +419,8 @@ class Testsuite:
         return EXIT_OK
 
     _plugin_problems: int = 0
+    _resumed: Resumed | None = None
+    """The run that this one goes on with."""
 
     def _plugin_failed(self, line: str) -> None:
         self._plugin_problems += 1
