@@ -284,3 +284,36 @@ def test_install_does_the_same_from_python(tmp_path: Path) -> None:
     )
 
     assert (out.stdout, out.stderr) == ("testloom.compat.e3_modules.testsuite\n", "")
+
+
+@pytest.mark.parametrize("mode", [[], ["--force-multiprocessing"]])
+def test_k2_threads_of_the_suite_serve_its_tests(door: Any, mode: list[str]) -> None:
+    """A server that `set_up` starts is there for tests, although workers are forked beside it."""
+    ran = door(
+        """
+        import socketserver, threading, urllib.request
+        from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+        class Pong(BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200); self.end_headers(); self.wfile.write(b"pong")
+            def log_message(self, *args): pass
+        class Asks(ClassicTestDriver):
+            def run(self):
+                assert urllib.request.urlopen(self.env.url).read() == b"pong"
+        class Suite(Testsuite):
+            def set_up(self):
+                self.server = ThreadingHTTPServer(("127.0.0.1", 0), Pong)
+                self.env.url = "http://127.0.0.1:%d/" % self.server.server_address[1]
+                threading.Thread(target=self.server.serve_forever).start()
+            def tear_down(self):
+                self.server.shutdown()
+                self.server.server_close()
+            def get_test_list(self, sublist):
+                return [ParsedTest(n, Asks, {}, self.test_dir) for n in "abc"]
+        """,
+        "-j2",
+        *mode,
+    )
+
+    assert ran.verdicts == dict.fromkeys("abc", ("PASS", None)), ran.err
+    assert ran.code == 0

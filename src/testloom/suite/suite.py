@@ -118,6 +118,7 @@ class Testsuite:
         """Tests that `get_test_list` found and that cannot be run."""
         self.notes: list[str] = []
         """What people should know besides results: shown at the end of the run."""
+        self._resumed: Resumed | None = None
 
     # -- what subclasses override ---------------------------------------------------------------
 

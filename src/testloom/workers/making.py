@@ -37,6 +37,8 @@ class WorkerSettings:
     """The batch system whose nodes run fragments, started."""
     exchange_dir: str = ""
     """Where to make the directory through which main and these nodes talk."""
+    with_threads: bool = False
+    """Whether to fork even though other threads run, see `testloom.processes.nursery.Nursery`."""
 
 
 class Workers(Protocol):
@@ -100,9 +102,9 @@ def make_workers(
         loop=loop,
         env=env,
         make_nursery=(
-            forking(table, name=settings.name, tray=tray)
+            forking(table, name=settings.name, tray=tray, with_threads=settings.with_threads)
             if is_fork
-            else spawning(env, name=settings.name)
+            else spawning(env, name=settings.name, with_threads=settings.with_threads)
         ),
         recipe_of=None if is_fork else recipe_of,
         continues=continues,

@@ -32,6 +32,7 @@ from testloom.compat.e3_modules.helpers import deprecated
 from testloom.compat.e3_modules.index import ReportIndex
 from testloom.compat.e3_modules.listening import E3Listener
 from testloom.compat.e3_modules.places import result_dir
+from testloom.compat.e3_modules.result_files import ResultFiles
 from testloom.compat.e3_modules.results import TestStatus, status_color
 from testloom.compat.e3_modules.running_status import RunningStatus
 from testloom.compat.e3_modules.utils import ColorConfig, dump_environ, isatty
@@ -151,19 +152,19 @@ class TestsuiteCore(native.Testsuite):
     # -- what only old suites use ---------------------------------------------------------------
 
     @property
-    @deprecated(stacklevel=2)
+    @deprecated(stacklevel=1)
     def test_counter(self) -> int:
         """How many results there are."""
         return len(self.report_index.entries)
 
     @property
-    @deprecated(stacklevel=2)
+    @deprecated(stacklevel=1)
     def test_status_counters(self) -> dict[TestStatus, int]:
         """How many results there are of each status."""
         return self.report_index.status_counters
 
     @property
-    @deprecated(stacklevel=2)
+    @deprecated(stacklevel=1)
     def results(self) -> dict[str, TestStatus]:
         """The status of each result."""
         return {name: entry.status for name, entry in self.report_index.entries.items()}
@@ -365,14 +366,18 @@ class TestsuiteCore(native.Testsuite):
         self._write_dot(the_plan)
         info = self._info(run_dir, options, the_plan)
         self.running_status.set_total(len(the_plan.owners))
+        files = ResultFiles(run_dir.path)
         listeners = Listeners(
-            [self._listener(the_plan), PluginListener(self._plugins, logger.warning)]
+            [self._listener(the_plan, files), PluginListener(self._plugins, logger.warning)]
         )
         settings = native.worker_settings(options, info)
-        if line.namespace.timeout is None:
-            settings = dataclasses.replace(settings, timeout_s=None)
+        settings = dataclasses.replace(
+            settings,
+            timeout_s=None if line.namespace.timeout is None else settings.timeout_s,
+            with_threads=True,  # there are suites whose `set_up` starts servers
+        )
         reporting = Reporting.of(dataclasses.replace(options, xunit_output=None), run_dir.path, {})
-        with native.journal_of(run_dir, info, the_plan) as journal:
+        with native.journal_of(run_dir, info, the_plan) as journal, files:
             outcome = execute(
                 the_plan,
                 info=info,
@@ -387,7 +392,8 @@ class TestsuiteCore(native.Testsuite):
                 collector=E3Collector,
             )
             summary = self._summary(info, outcome, journal)
-            for problem in reporting.write(summary):
+            files.close()
+            for problem in (*reporting.write(summary), *filter(None, [files.problem])):
                 logger.error("%s", problem)
                 outcome.broken_down = outcome.broken_down or problem
             journal.run_ended(
@@ -419,10 +425,11 @@ class TestsuiteCore(native.Testsuite):
             self.event_notifier.notify_test_queue(driver.test_name)
         self.adjust_dag_dependencies(dag)
 
-    def _listener(self, the_plan: Plan) -> E3Listener:
+    def _listener(self, the_plan: Plan, files: ResultFiles) -> E3Listener:
         args = self.main.args
         return E3Listener(
             index=self.report_index,
+            files=files,
             status=self.running_status,
             notifier=self.event_notifier,
             tests=the_plan.tests,
