@@ -14,6 +14,7 @@ from typing import Any
 from testloom.compat.e3_modules import display, results
 from testloom.compat.e3_modules.events import EventNotifier
 from testloom.compat.e3_modules.index import ReportIndex
+from testloom.compat.e3_modules.result_files import ResultFiles
 from testloom.compat.e3_modules.results import TestStatus
 from testloom.compat.e3_modules.running_status import RunningStatus
 from testloom.compat.e3_modules.utils import ColorConfig
@@ -33,6 +34,7 @@ class E3Listener(Silent):
 
     Args:
         index: gets each result.
+        files: writes each result.
         status: the file ``status``.
         notifier: who wants to know of events.
         tests: what is going to run.
@@ -46,6 +48,7 @@ class E3Listener(Silent):
         self,
         *,
         index: ReportIndex,
+        files: ResultFiles,
         status: RunningStatus,
         notifier: EventNotifier,
         tests: Mapping[str, PlannedTest],
@@ -55,6 +58,7 @@ class E3Listener(Silent):
         show_time_info: bool,
     ) -> None:
         self._index = index
+        self._files = files
         self._status = status
         self._notifier = notifier
         self._tests = tests
@@ -81,7 +85,10 @@ class E3Listener(Silent):
         self._places[entry.name] = entry, load
         result = self._load(entry.name)
         summary = results.summary_of(result)
-        filename = results.save(result, self._index.results_dir)
+        # Nobody may be told of a file that is not there, and workers are forked only after the
+        # results of tests that cannot run.
+        at_once = not self._notifier.is_silent or entry.slot < 0
+        filename = self._files.add(result, at_once=at_once)
         self._index.add_result(summary, filename)
         self._status.process_result(summary)
         line = display.summary_line(summary, self._colors, self._show_time_info)
