@@ -11,15 +11,16 @@ comes before an installed one, because ``e3`` is a namespace package, and calls 
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
 ROOT: Final = "e3.testsuite"
 ON_PATH: Final = os.path.join(os.path.dirname(os.path.abspath(__file__)), "on_path")
@@ -97,16 +98,16 @@ MODULES: Final[Mapping[str, Mapping[str, str]]] = {
         **_RESULTS,
         "e3.os.process": "DEVNULL PIPE Run STDOUT quote_arg",
         "e3.fs": "rm sync_tree",
-        _HERE + "utils": "CleanupMode DummyColors indent",
-        "testloom.model.log": "binary_repr truncated",
+        _HERE + "utils": "CleanupMode DummyColors indent truncated",
+        "testloom.model.log": "binary_repr",
     },
     "e3.testsuite.driver.diff": {
         _HERE + "drivers": "ClassicTestDriver DiffTestDriver",
         _HERE + "results": "FailureReason Log",
         **_REFINERS,
         "testloom.model.errors": "TestAbortWithError",
-        _HERE + "utils": "indent",
-        "testloom.model.log": "binary_repr truncated",
+        _HERE + "utils": "indent truncated",
+        "testloom.model.log": "binary_repr",
     },
     "e3.testsuite.event_notifications": {
         _HERE + "events": "EventNotifier InvalidNotifyCommand TestEndNotification TestNotification"
@@ -161,8 +162,8 @@ MODULES: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "e3.testsuite.result": {
         **_RESULTS,
-        _HERE + "utils": "ColorConfig",
-        "testloom.model.log": "binary_repr truncated",
+        _HERE + "utils": "ColorConfig truncated",
+        "testloom.model.log": "binary_repr",
         "yaml": ".",
     },
     "e3.testsuite.running_status": {_HERE + "running_status": "RunningStatus"},
@@ -219,26 +220,45 @@ class _Finder(importlib.abc.MetaPathFinder):
 
 
 class _Loader(importlib.abc.Loader):
-    """Fills a module of the table with its names."""
+    """Makes a module of the table: each of its names is fetched when somebody asks for it.
+
+    Suites use submodules of e3-testsuite's packages without importing them, because e3-testsuite
+    does it for itself: these are names as well.
+    """
 
     def exec_module(self, module: ModuleType) -> None:
-        for source, name in _names(module.__name__):
-            found = importlib.import_module(source)
-            if name == ".":
-                setattr(module, source.rpartition(".")[2], found)
-            else:
-                setattr(module, name, getattr(found, name))
-        if module.__name__ == ROOT:
-            # Suites use the submodules without importing them, because e3-testsuite does it.
-            for name in MODULES:
-                if name.count(".") == 2:
-                    importlib.import_module(name)
+        fetchers = dict(_names(module.__name__))
+
+        def fetch(name: str) -> Any:
+            if name not in fetchers:
+                raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
+            value = fetchers[name]()
+            setattr(module, name, value)
+            return value
+
+        vars(module).update(
+            __getattr__=fetch,
+            __dir__=lambda: sorted(fetchers),
+            __all__=[it for it in fetchers if it[0] != "_"],
+        )
 
 
-def _names(module: str) -> Iterator[tuple[str, str]]:
+def _names(module: str) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Yield each name of *module* with what fetches it."""
     for source, names in MODULES[module].items():
         for name in names.split():
-            yield source, name
+            if name == ".":
+                yield source.rpartition(".")[2], functools.partial(importlib.import_module, source)
+            else:
+                yield name, functools.partial(_fetched, source, name)
+    for other in MODULES:
+        package, _, name = other.rpartition(".")
+        if package == module:
+            yield name, functools.partial(importlib.import_module, other)
+
+
+def _fetched(source: str, name: str) -> Any:
+    return getattr(importlib.import_module(source), name)
 
 
 def _put_on_path() -> None:
