@@ -54,7 +54,7 @@ def test_where_no_ends_are_common_short_diffs_are_those_of_difflib(
 
 @pytest.mark.parametrize(
     ("expected", "actual"),
-    [("a\nb", "a\nb\n"), ("a\r\nb\r\n", "a\nb\n"), ("", ""), ("a\r\r\n", "a\n")],
+    [("a\nb", "a\nb\n"), ("a\r\nb\r\n", "a\nb\n"), ("", ""), ("a\rb", "a\nb\n")],
 )
 def test_how_lines_end_is_no_difference(expected: Any, actual: Any) -> None:
     assert unified(expected, actual) == ""

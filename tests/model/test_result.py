@@ -120,7 +120,8 @@ def test_text_and_bytes_do_not_mix() -> None:
 @pytest.mark.parametrize(
     ("binary", "text"),
     [
-        (b"plain\t\r\n", "plain\t\r\n"),
+        (b"plain\n", "plain\n"),
+        (b"tab\tcr\r\n", "tab\\x09cr\\x0d\n"),
         (b"caf\xe9", r"caf\xe9"),
         (b"back\\slash", r"back\\slash"),
         (b"\x00\x1b", r"\x00\x1b"),

@@ -25,7 +25,7 @@ def unified(
 ) -> str:
     r"""Return the unified diff from *expected* to *actual*; empty if they do not differ.
 
-    How a line ends (LF, CR LF, or the end of the text) is no difference.
+    How a line ends (LF, CR LF, CR, or the end of the text) is no difference.
 
     Args:
         expected: the text on the ``-`` side.
@@ -62,12 +62,14 @@ def counts(diff: str) -> tuple[int, int]:
 
 def lines_of(text: str, *, ignore_white_chars: bool = False) -> list[str]:
     """Return the lines of *text* without their ends."""
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
     lines = text.split("\n")
     if not lines[-1]:
         lines.pop()
     if ignore_white_chars:
         return [stripped for line in lines if (stripped := line.strip())]
-    return [line.rstrip("\r") for line in lines] if "\r" in text else lines
+    return lines
 
 
 def changed(old: Sequence[str], new: Sequence[str]) -> list[Change]:

@@ -50,26 +50,23 @@ class Log(Generic[T]):
 
 
 def binary_repr(binary: bytes) -> str:
-    r"""Return *binary* as text: printable ASCII, tabs and line ends as they are, ``\xNN`` else.
+    r"""Return *binary* as text: printable ASCII and line feeds as they are, ``\xNN`` else.
 
-    A backslash is doubled, so that no two different byte strings look the same.
+    A backslash is doubled, so that no two different byte strings look the same: neither a tab and
+    blanks, nor line ends of two systems.
 
     >>> binary_repr(b"caf\xe9\n")
     'caf\\xe9\n'
     """
     if binary.isascii() and b"\\" not in binary:
         text = binary.decode("ascii")
-        if all(c.isprintable() or c in "\n\r\t" for c in text):
+        if all(c.isprintable() or c == "\n" for c in text):
             return text
     return "".join(_SHOWN[byte] for byte in binary)
 
 
 _SHOWN = tuple(
-    "\\\\"
-    if byte == 0x5C
-    else chr(byte)
-    if 32 <= byte < 127 or byte in b"\n\r\t"
-    else f"\\x{byte:02x}"
+    "\\\\" if byte == 0x5C else chr(byte) if 32 <= byte < 127 or byte == 0x0A else f"\\x{byte:02x}"
     for byte in range(256)
 )
 
