@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 
@@ -319,3 +320,64 @@ def test_j7_the_files_are_what_e3_writes(zoo: Any) -> None:
         *("diff", "env", "expected", "failure_reasons", "info", "log", "msg", "out"),
         *("processes", "status", "test_matcher", "test_name", "time"),
     }
+
+
+@pytest.mark.parametrize(
+    ("keys", "written", "expected", "status"),
+    [
+        ("encoding: binary\nstrict_line_endings: true", "a\\r\\n", "a\n", "FAIL"),
+        ("encoding: binary\nwhite: true", "a\\t\\n", "a\n", "FAIL"),
+        ("encoding: binary\nwhite: true", " a  \\n\\n", "a\n", "PASS"),
+        ("strict_line_endings: true", "a\\r\\n", "a\n", "PASS"),
+        ("a: b", "a\\rb", "a\nb\n", "PASS"),
+        ("a: b", "a\\n\\n", "a\n", "FAIL"),
+        ("white: true", "\\n  a \\n\\n", "a\n", "PASS"),
+        ("white: true", "a  b\\n", "a b\n", "FAIL"),
+    ],
+)
+def test_f4_f5_what_is_a_difference(
+    door: Any, tmp_path: Path, keys: str, written: str, expected: str, status: str
+) -> None:
+    test = tmp_path / "tests" / "t"
+    test.mkdir(parents=True)
+    (test / "test.yaml").write_text(f"{keys}\n")
+    (test / "test.sh").write_text(f"printf '{written}'")
+    (test / "test.out").write_text(expected)
+    ran = door("""
+        class D(DiffTestDriver):
+            @property
+            def diff_ignore_white_chars(self): return self.test_env.get("white", False)
+            def run(self): self.shell(["sh", "test.sh"])
+        class Suite(Testsuite):
+            tests_subdir = "tests"
+            default_driver = "d"
+            test_driver_map = {"d": D}
+    """)
+
+    assert ran.rows["t"]["status"] == status
+
+
+def test_e1_f1_methods_that_suites_leave_out_or_call_themselves(door: Any) -> None:
+    """Without `run`, a driver can be made; what `compute_diff` finds is the suite's to judge."""
+    ran = door("""
+        class NoRun(ClassicTestDriver): pass
+        class Own(NoRun):
+            def run_wrapper(self, prev, slot):
+                self.result.set_status(TestStatus.PASS)
+                self.push_result()
+        class Calls(DiffTestDriver):
+            def run(self): pass
+            def compute_failures(self): return self.compute_diff(None, "a\\n", "b\\n", "my own")
+        class Suite(Testsuite):
+            def get_test_list(self, sublist):
+                drivers = {"none": NoRun, "own": Own, "calls": Calls}
+                return [ParsedTest(n, d, {}, self.test_dir) for n, d in drivers.items()]
+    """)
+
+    assert ran.verdicts == {
+        "none.run_wrapper": ("ERROR", ""),
+        "own": ("PASS", None),
+        "calls": ("FAIL", "my own"),
+    }
+    assert "NotImplementedError" in str(ran.result("none.run_wrapper").log)
+    assert ran.rows["calls"]["failure_reasons"] == []

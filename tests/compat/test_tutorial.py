@@ -1,83 +1,123 @@
-"""The tutorial of e3-testsuite's manual: a suite for the calculator ``bc``."""
+"""The tutorial of e3-testsuite's manual, step by step: a suite for the calculator ``bc``.
+
+Each step writes what the manual says to write and expects the lines that the manual shows.
+"""
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.skipif(shutil.which("bc") is None, reason="bc is not installed")
+pytestmark = [
+    pytest.mark.skipif(shutil.which("bc") is None, reason="bc is not installed"),
+    pytest.mark.slow,
+]
 
-SUITE = """
+EMPTY_SUITE = """\
+#! /usr/bin/env python3
+
 import sys
 
 from e3.testsuite import Testsuite
-from e3.testsuite.driver.classic import TestAbortWithFailure
-from e3.testsuite.driver.diff import DiffTestDriver
-
-
-class BcDriver(DiffTestDriver):
-    def run(self):
-        self.shell([self.env.bc_program, "input.bc"], stdin="|quit\\n")
-
-
-class ErrorDriver(DiffTestDriver):
-    def run(self):
-        process = self.shell([self.env.bc_program], stdin="|" + self.test_env["input"],
-                             catch_error=False)
-        if process.status:
-            raise TestAbortWithFailure("bc failed")
 
 
 class BcTestsuite(Testsuite):
-    tests_subdir = "tests"
-    test_driver_map = {"bc": BcDriver, "error": ErrorDriver}
-    default_driver = "bc"
-
-    def add_options(self, parser):
-        parser.add_argument("--bc", default="bc", help="Path of the program to test.")
-
-    def set_up(self):
-        self.env.bc_program = self.main.args.bc
+    pass
 
 
 if __name__ == "__main__":
     sys.exit(BcTestsuite().testsuite_main())
 """
+SUITE = EMPTY_SUITE.replace(
+    """\
+
+
+class BcTestsuite(Testsuite):
+    pass
+""",
+    """\
+from e3.testsuite.driver.diff import DiffTestDriver
+
+
+class ComputationDriver(DiffTestDriver):
+    def run(self):
+        self.shell(["bc", "input.bc"])
+
+
+class BcTestsuite(Testsuite):
+    test_driver_map = {"computation": ComputationDriver}
+    default_driver = "computation"
+""",
+)
+XFAIL = 'control:\n- [XFAIL, "True", "erroneous multiplication: see bug #1234"]\n'
+
+
+NO_TEST = "WARNING no test is selected: this run says nothing"
+"""What we say besides."""
 
 
 def test_the_tutorial_shows_what_the_manual_shows(tmp_path: Path, run: Any) -> None:
+    def write(name: str, yaml: str, computation: str, result: str) -> None:
+        (tmp_path / name).mkdir(exist_ok=True)
+        (tmp_path / name / "test.yaml").write_text(yaml)
+        (tmp_path / name / "input.bc").write_text(f"{computation}\n")
+        (tmp_path / name / "test.out").write_text(f"{result}\n")
+
+    def shown(*args: str) -> list[str]:
+        return _lines(run(tmp_path, *args, script="./testsuite.py").err)
+
+    (tmp_path / "testsuite.py").write_text(EMPTY_SUITE)
+    assert shown() == ["INFO Found 0 tests", NO_TEST, "INFO Summary:", "  <no test result>"]
+
     (tmp_path / "testsuite.py").write_text(SUITE)
-    for name, script, out, yaml in (
-        ("addition", "1 + 1\n1 + -1\n", "2\n0\n", "driver: bc\n"),
-        ("subtraction", "2 - 1\n1 - 2\n", "1\n-2\n", ""),
-    ):
-        (tmp_path / "tests" / name).mkdir(parents=True)
-        (tmp_path / "tests" / name / "input.bc").write_text(script)
-        (tmp_path / "tests" / name / "test.out").write_text(out)
-        (tmp_path / "tests" / name / "test.yaml").write_text(yaml)
+    write("addition", "driver: computation\n", "1 + 2", "3")
+    assert shown() == [
+        "INFO Found 1 tests",
+        "INFO PASS addition",
+        "INFO Summary:",
+        "  PASS         1",
+    ]
 
-    ran = run(tmp_path, "-j1", "--show-error-output")
-
-    assert ran.err.splitlines() == [
-        "INFO     Found 2 tests",
-        "INFO     PASS            addition",
-        "INFO     FAIL            subtraction: unexpected output",
-        "Diff failure: unexpected output",
+    write("subtraction", "", "10 - 2", "8")
+    write("multiplication", "", "2 * 3", "8")
+    found, *results, _, passed, failed = shown()
+    assert (found, passed, failed) == ("INFO Found 3 tests", "  PASS         2", "  FAIL         1")
+    assert sorted(results) == [  # tests end in any order
+        "INFO FAIL multiplication: unexpected output",
+        "INFO PASS addition",
+        "INFO PASS subtraction",
+    ]
+    assert shown("-E", "multiplication") == [
+        "INFO Found 1 tests",
+        "INFO FAIL multiplication: unexpected output",
+        "Diff failure: unexpected output",  # this line came after the manual was written
         "--- expected",
         "+++ output",
-        "@@ -1,2 +1,2 @@",
-        " 1",
-        "--2",
-        "+-1",
+        "@@ -1 +1 @@",
+        "-8",
+        "+6",
         "",
-        "INFO     Summary:",
-        "  PASS         1",
+        "INFO Summary:",
         "  FAIL         1",
     ]
-    assert ran.code == 1
-    (tmp_path / "tests" / "subtraction" / "test.out").write_text("1\n-1\n")
-    assert run(tmp_path, "tests/subtraction").code == 0
-    assert run(tmp_path, "--bc=no-such-bc").verdicts["addition"] == ("FAIL", "non-zero status code")
+
+    write("multiplication", XFAIL, "2 * 3", "8")
+    _, *results, _, passed, failed = shown("-j8")
+    assert (passed, failed) == ("  PASS         2", "  XFAIL        1")
+    assert sorted(results) == [
+        "INFO PASS addition",
+        "INFO PASS subtraction",
+        "INFO XFAIL multiplication: unexpected output (erroneous multiplication: see bug #1234)",
+    ]
+
+
+def _lines(console: str) -> list[str]:
+    """Return the lines; how wide their columns are has changed since the manual was written."""
+    return [
+        " ".join(line.split()) if re.match("[A-Z]+ ", line) else line
+        for line in console.splitlines()
+    ]

@@ -66,6 +66,10 @@ class BasicTestDriver(TestDriver, native.BasicTestDriver):
 class ClassicTestDriver(TestDriver, native.ClassicTestDriver):
     """Runs a test in one fragment."""
 
+    def run(self) -> None:
+        """Do what the test is about; a driver without it fails when it runs, not before."""
+        raise NotImplementedError
+
     def run_wrapper(self, prev: dict[str, Any], slot: int) -> None:
         try:
             super().run_wrapper(prev, slot)
@@ -126,4 +130,19 @@ class ClassicTestDriver(TestDriver, native.ClassicTestDriver):
 
 
 class DiffTestDriver(ClassicTestDriver, native.DiffTestDriver):
-    """Fails a test whose output is not what its baseline says."""
+    """Fails a test whose output is not what its baseline says.
+
+    Only such a failure is marked as a difference: what a suite finds by calling `compute_diff` is
+    what the suite says it is.
+    """
+
+    def compute_failures(self) -> list[str]:
+        failures = super().compute_failures()
+        if failures:
+            self.result.failure_reasons.add(FailureReason.DIFF)
+        return failures
+
+    def _note_failure(self, log: str) -> None:
+        reasons = set(self.result.failure_reasons)
+        super()._note_failure(log)
+        self.result.failure_reasons = reasons

@@ -66,7 +66,7 @@ def dump_discriminants(discs: object, output_dir: str) -> None:
     if isinstance(discs, str):
         discs = discs.split(",")
     if isinstance(discs, list) and all(isinstance(disc, str) for disc in discs):
-        _write(os.path.join(output_dir, "discs"), " ".join(discs))
+        _write(os.path.join(output_dir, "discs"), " ".join(discs) + "\n")
 
 
 def dump_result_logs(result: TestResult, output_dir: str) -> GAIAResultFiles:

@@ -12,6 +12,7 @@ from typing import IO, Any, TypeVar
 import colorama  # type: ignore[import-untyped]  # ships no types
 
 from testloom.drivers import CleanupMode
+from testloom.drivers.programs import cut
 from testloom.processes.files import write_whole
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "indent",
     "isatty",
     "safe_dir_walk",
+    "truncated",
 ]
 
 EnumType = TypeVar("EnumType", bound=enum.Enum)
@@ -55,6 +57,11 @@ def isatty(stream: IO[Any]) -> bool:
 def indent(text: str, prefix: str = "  ") -> str:
     """Return *text* with *prefix* before each of its lines."""
     return "\n".join(f"{prefix}{line}" for line in text.split("\n"))
+
+
+def truncated(output: str, line_count: int) -> str:
+    """Return *output* cut to its first and last *line_count* lines; 0 means all of them."""
+    return cut(output, line_count)
 
 
 def enum_to_cmdline_args_map(enum_cls: type[EnumType]) -> dict[str, EnumType]:
