@@ -10,11 +10,14 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from testloom.model.outcome import Returned
+from testloom.processes.spare import SPARE, sweep
 
 
 def probe(*_: Any) -> None:
@@ -253,3 +256,37 @@ print(*[after - before for before, after in zip(*seen)], fds[1] - fds[0])
     # Pages of the fragments that workers inherit are copied when they are first touched.
     assert (main < 2_000, nursery < 500, fds) == (True, True, 0)
     assert max(workers) < 8_000
+
+
+# -- the directory that is used again --------------------------------------------------------------
+
+
+def is_used_again(lab: Any, tmp_path: Path, then: Callable[[Path], object]) -> bool:
+    """Tell whether the directory of a test that did *then* is there for the next test."""
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "input").write_text("x")
+
+    def first(*_: Any) -> None:
+        SPARE.copy_tree(str(source), str(tmp_path / "work"))
+        then(tmp_path / "work")
+        SPARE.remove_tree(str(tmp_path / "work"))
+
+    lab.add("a.run", first)
+    lab.add("b.run", lambda *_: print(sorted(os.listdir(tmp_path))))
+    ran = lab.run(jobs=1)
+    sweep(str(tmp_path))  # the end of a run does not wait for its workers to tidy up
+    assert os.listdir(tmp_path) == ["source"]
+    return "spare" in ran.output("b.run")
+
+
+def test_the_directory_of_a_test_is_there_for_the_next_one(lab: Any, tmp_path: Path) -> None:
+    assert is_used_again(lab, tmp_path, lambda _: None)
+
+
+def test_the_directory_of_a_test_that_left_something_behind_is_not(
+    lab: Any, tmp_path: Path
+) -> None:
+    held: list[Any] = []
+
+    assert not is_used_again(lab, tmp_path, lambda d: held.append((d / "input").open("a")))

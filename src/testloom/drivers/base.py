@@ -15,6 +15,7 @@ import math
 import os
 import traceback
 from collections.abc import Callable, Sequence
+from types import CodeType
 from typing import Any, ClassVar
 
 from e3.collection.dag import DAG
@@ -68,7 +69,7 @@ class ResultQueueItem:
         self,
         result: TestResult,
         filename: str | None = None,
-        stack: Sequence[tuple[str, int, str]] = (),
+        stack: Sequence[tuple[CodeType, int]] = (),
     ) -> None:
         self.result = result
         self.filename = filename
@@ -79,9 +80,12 @@ class ResultQueueItem:
     def traceback(self) -> list[str]:
         """The calls that led to the push, outermost first, as `traceback.format_stack` shows them.
 
-        Source lines are looked up now and not when the result is pushed: hardly anybody asks.
+        Lines are looked up now and not when the result is pushed: hardly anybody asks.
         """
-        entries = [(path, line, name, None) for path, line, name in reversed(self._stack)]
+        entries = [
+            (code.co_filename, _line_at(code, at), code.co_name, None)
+            for code, at in reversed(self._stack)
+        ]
         return traceback.format_list(entries)
 
 
@@ -247,14 +251,22 @@ def seconds_or_none(value: object) -> float | None:
     return seconds if math.isfinite(seconds) and seconds > 0 else None
 
 
-def _calls() -> list[tuple[str, int, str]]:
-    """Return file, line and function of the calls below `push_result`, innermost first."""
+def _calls() -> list[tuple[CodeType, int]]:
+    """Return the calls below `push_result`, innermost first: what runs, and how far it has come."""
     frame = inspect.currentframe()
     for _ in ("this function", "push_result"):
         frame = frame.f_back if frame is not None else None
-    calls: list[tuple[str, int, str]] = []
+    calls: list[tuple[CodeType, int]] = []
     while frame is not None and len(calls) < _STACK_DEPTH:
-        code = frame.f_code
-        calls.append((code.co_filename, frame.f_lineno, code.co_name))
+        calls.append((frame.f_code, frame.f_lasti))
         frame = frame.f_back
     return calls
+
+
+def _line_at(code: CodeType, at: int) -> int:
+    """Return the line of the instruction at offset *at* of *code*."""
+    found = code.co_firstlineno
+    for start, end, line in code.co_lines():
+        if start <= at < end and line is not None:
+            found = line
+    return found

@@ -30,9 +30,9 @@ from testloom.model.log import Log, binary_repr
 from testloom.model.outcome import Exited, ProgramEnd, TimedOut
 from testloom.model.result import TestResult
 from testloom.model.status import TestStatus
-from testloom.processes.files import copy_tree, remove_tree
 from testloom.processes.launcher import KEEP_BYTES, Program, ProgramRun
 from testloom.processes.launcher import run as run_program
+from testloom.processes.spare import SPARE
 
 TIMEOUT_OUTPUT_PATTERN: Final = r"rlimit: Real time limit ([^\n]+) exceeded(\r?)\n"
 TIMEOUT_OUTPUT_STR_RE: Final = re.compile(TIMEOUT_OUTPUT_PATTERN)
@@ -145,7 +145,7 @@ class ClassicTestDriver(TestDriver):
             return
         try:
             if self.copy_test_directory:
-                copy_tree(self.test_dir(), self.working_dir())
+                SPARE.copy_tree(self.test_dir(), self.working_dir())
             self.output = Log(b"") if self.default_encoding == "binary" else Log("")
             self.set_up()
             self.run()
@@ -196,7 +196,7 @@ class ClassicTestDriver(TestDriver):
         Raises:
             OSError: something is left of it.
         """
-        left = remove_tree(self.working_dir())
+        left = SPARE.remove_tree(self.working_dir())
         if left:
             raise OSError(f"cannot remove {left[0]}" + (" and more" if len(left) > 1 else ""))
 

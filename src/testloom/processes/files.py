@@ -36,6 +36,18 @@ def copy_tree(source: str, target: str) -> None:
         os.makedirs(target)
     except FileNotFoundError:
         os.makedirs(target)
+    fill_tree(source, target, {})
+
+
+def fill_tree(source: str, target: str, there: dict[str, os.stat_result]) -> None:
+    """Copy what is in *source* to the directory *target*, as `copy_tree` does.
+
+    *there* are the plain files that *target* holds, which are overwritten and not made anew;
+    those that are left in it have not been.
+
+    Raises:
+        OSError: a file cannot be read or written.
+    """
     itself = os.stat(target).st_ino
     mask = _umask()
     pending = [(source, target)]
@@ -44,6 +56,11 @@ def copy_tree(source: str, target: str) -> None:
         with os.scandir(from_dir) as entries:
             for entry in entries:
                 to_path = f"{to_dir}/{entry.name}"
+                if there and to_dir is target and (old := there.pop(entry.name, None)) is not None:
+                    if entry.is_file(follow_symlinks=False):
+                        _copy_file(entry.path, to_path, mask, old)
+                        continue
+                    os.unlink(to_path)
                 if entry.is_symlink():
                     os.symlink(os.readlink(entry.path), to_path)
                 elif entry.is_dir():
@@ -55,15 +72,18 @@ def copy_tree(source: str, target: str) -> None:
                     _copy_file(entry.path, to_path, mask)
 
 
-def _copy_file(source: str, target: str, mask: int) -> None:
+def _copy_file(source: str, target: str, mask: int, old: os.stat_result | None = None) -> None:
+    """Copy a file to *target*, where nothing is, or a plain file that was like *old*."""
     reader = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
     try:
         info = os.fstat(reader)
         mode = info.st_mode & 0o777
-        writer = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        writer = _opened(target, mode, old)
         try:
-            if mode & mask:
+            if mode & mask or (old is not None and old.st_mode & 0o7777 != mode):
                 os.fchmod(writer, mode)
+            if old is not None and old.st_size > info.st_size:
+                os.ftruncate(writer, info.st_size)
             # One read more than its size, because a file may grow.
             while chunk := os.read(reader, min(info.st_size + 1, _CHUNK)):
                 _write_all(writer, chunk)
@@ -74,6 +94,15 @@ def _copy_file(source: str, target: str, mask: int) -> None:
             os.close(writer)
     finally:
         os.close(reader)
+
+
+def _opened(path: str, mode: int, old: os.stat_result | None) -> int:
+    if old is not None:
+        try:
+            return os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except PermissionError:  # it may only be read
+            os.unlink(path)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
 
 
 def _write_all(fd: int, data: bytes) -> None:

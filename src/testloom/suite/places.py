@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from testloom.drivers import CleanupMode
 from testloom.model.errors import UsageError
 from testloom.processes.files import remove_tree, write_whole
+from testloom.processes.spare import sweep
 from testloom.suite.run_options import RunOptions
 
 
@@ -40,9 +41,11 @@ def working_place(options: RunOptions, *, is_listing: bool) -> Iterator[Places]:
     finally:
         if mode is CleanupMode.ALL:
             remove_tree(path)
-        elif options.random_temp_subdir and mode is CleanupMode.PASSING:
-            with contextlib.suppress(OSError):  # kept if something is kept in it
-                os.rmdir(path)
+        elif mode is CleanupMode.PASSING:
+            sweep(path)
+            if options.random_temp_subdir:
+                with contextlib.suppress(OSError):  # kept if something is kept in it
+                    os.rmdir(path)
 
 
 def _make(options: RunOptions) -> str:

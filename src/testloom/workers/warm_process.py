@@ -19,6 +19,7 @@ from testloom.processes.channel import BlockingChannel, ProtocolError
 from testloom.processes.hygiene import Baseline
 from testloom.processes.nursery import STACKS_SIGNAL
 from testloom.processes.parcels import Parcels
+from testloom.processes.spare import SPARE
 from testloom.processes.tray import Tray
 from testloom.workers import messages, running
 from testloom.workers.messages import Order, Report
@@ -65,10 +66,14 @@ def serve(
     """Serve orders until main has gone or the process is not fit for another one."""
     _prepare(manners)
     process = _WarmProcess(slot, BlockingChannel(channel), fragment_of, tray, manners)
+    if manners.tidies:
+        SPARE.enable()
     try:
         process.serve()
     except running.Terminated:
         sys.exit(128 + signal.SIGTERM)
+    finally:
+        SPARE.drop()
 
 
 def _prepare(manners: Manners) -> None:
@@ -206,8 +211,13 @@ class _WarmProcess:
             if order.last:
                 tree.kill_below(os.getpid())
             return
-        if self._baseline is not None:
-            report.leaks, report.fit = self._baseline.restore()
+        if self._baseline is None:
+            return
+        report.leaks, report.fit = self._baseline.restore()
+        if report.leaks:
+            SPARE.drop()  # somebody may hold on to what is in it
+        else:
+            SPARE.settle()
 
     def _let_go(self) -> None:
         """Let the driver be as it was before: its results and logs would pile up here."""
