@@ -283,10 +283,10 @@ def test_everything_a_test_can_say_is_understood() -> None:
         ("cmd: x\n'time-out': 3\n",
          "tests/t/test.yaml:2: unknown key 'time-out'; did you mean 'timeout'?"),
         ("cmd: x\nzzzzz: 3\n", ("tests/t/test.yaml:2: unknown key 'zzzzz'; known keys are cmd, "
-         "control, copy, cwd, description, driver, env, exit, requires, shell, stderr, stdin, "
+         "control, copy, cwd, description, driver, env, exit, requires, retries, shell, stderr, stdin, "
          "stdout, tags, timeout")),
         ("{cmd: x, 7: y}", ("tests/t/test.yaml:1: unknown key 7; known keys are cmd, "
-         "control, copy, cwd, description, driver, env, exit, requires, shell, stderr, stdin, "
+         "control, copy, cwd, description, driver, env, exit, requires, retries, shell, stderr, stdin, "
          "stdout, tags, timeout")),
         ("description: x\n",
          "tests/t/test.yaml:1: no 'cmd'; say what to run, such as cmd: [./prog, arg]"),
