@@ -13,6 +13,7 @@ from typing import TextIO
 import pytest
 
 from testloom.console.choose import NoConsole, choose
+from testloom.console.folding import GitHubConsole, GitLabConsole
 from testloom.console.lines import DotsConsole, LinesConsole, MinimalConsole
 from testloom.console.live import LiveConsole
 from testloom.model.errors import UsageError
@@ -43,6 +44,11 @@ def terminal() -> Iterator[TextIO]:
         ("dots", {"TERM": "xterm"}, DotsConsole),
         ("minimal", {"TERM": "xterm"}, MinimalConsole),
         ("none", {"TERM": "xterm"}, NoConsole),
+        ("auto", {"TERM": "xterm", "CI": "true", "GITHUB_ACTIONS": "true"}, GitHubConsole),
+        ("auto", {"GITLAB_CI": "true", "CI": "true"}, GitLabConsole),
+        ("lines", {"GITLAB_CI": "true"}, LinesConsole),
+        ("github", {}, GitHubConsole),
+        ("gitlab", {}, GitLabConsole),
     ],
 )
 def test_on_a_terminal(
@@ -67,7 +73,8 @@ def test_a_reporter_that_does_not_exist_is_refused() -> None:
     with pytest.raises(UsageError) as error:
         choose(argparse.Namespace(reporter="html"), None, None, {}, "run-tests")
     assert str(error.value) == (
-        "--reporter: no reporter is called 'html'; known: auto, live, lines, dots, minimal, none"
+        "--reporter: no reporter is called 'html'; known: auto, live, lines, dots, minimal, github, gitlab,"
+        " none"
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from testloom.model.compare import compare
 from testloom.model.status import TestStatus
 from testloom.model.summary import ResultEntry, RunInfo, Summary
-from testloom.reports.github import GitHubReport
+from testloom.reports.github import STEP_SUMMARY_BYTES, GitHubReport, add_step_summary
 from testloom.reports.markdown import MarkdownReport, block, code, cut_to
 
 
@@ -161,3 +162,20 @@ def test_there_are_ten_annotations_at_most_and_new_failures_come_first(
     assert titles == [f"FAIL t{number}" for number in (25, 26, 27, 28, 29, 0, 1, 2, 3)]
     assert found[-1] == "::error::21 more failures: see the summary of the run"
     assert len(commands(make_summary(*now[:10]))) == 10
+
+
+def test_the_summary_of_a_step_is_added_as_far_as_there_is_room(
+    tmp_path: Path, make_entry: Callable[..., ResultEntry], make_summary: Callable[..., Summary]
+) -> None:
+    path = tmp_path / "summary.md"
+    path.write_text("# other\n")
+    summary = make_summary(make_entry("a", TestStatus.FAIL))
+    add_step_summary(summary, str(path))
+    assert path.read_text() == "# other\n" + markdown(summary)
+    path.write_bytes(b"x" * (STEP_SUMMARY_BYTES - 160))
+    add_step_summary(summary, str(path))
+    assert STEP_SUMMARY_BYTES - 160 < path.stat().st_size <= STEP_SUMMARY_BYTES
+    assert path.read_text().endswith("_The rest is cut off here._\n")
+    path.write_bytes(b"x" * STEP_SUMMARY_BYTES)
+    add_step_summary(summary, str(path))
+    assert path.stat().st_size == STEP_SUMMARY_BYTES

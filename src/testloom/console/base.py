@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, TextIO
 
 from testloom.console.failure import attempt_line, flaky_line, one_line, render_result
@@ -24,6 +24,14 @@ MOST_BLOCKS: Final = 50
 """Failures of a run that are shown in full."""
 _ENDED_BY_US: Final = frozenset({reason.RUN_ABORTED, reason.INTERRUPTED})
 
+Annotations = Callable[[Summary], Iterable[str]]
+"""What GitHub is to be told of a run: commands, each with its line end."""
+
+
+def no_annotations(_summary: Summary) -> Iterable[str]:
+    """Tell GitHub nothing."""
+    return ()
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
@@ -38,6 +46,8 @@ class Place:
     """How many of the slowest tests to name at the end."""
     workflow_commands: bool = False
     """Whether the reader obeys lines such as ``::error::``, as GitHub's runner does."""
+    annotations: Annotations = no_annotations
+    """What such a reader is told at the end."""
 
 
 class Console(Silent):
@@ -64,10 +74,7 @@ class Console(Silent):
 
     def run_started(self, run: RunInfo, *, tests: int, fragments: int, now: float) -> None:  # noqa: ARG002 - the interface's argument
         self.progress.begin(run, tests, now)
-        if self.place.workflow_commands:
-            # What a test prints must not be taken for a command.
-            self._resume_word = secrets.token_hex(16)
-            self.show([[(f"::stop-commands::{self._resume_word}", "")]])
+        self.stop_commands()
         self.show_header(run)
 
     def show_header(self, run: RunInfo) -> None:
@@ -83,7 +90,7 @@ class Console(Silent):
     def result_added(self, entry: ResultEntry, load: Load) -> None:
         self.progress.add(entry)
         if entry.status.is_bad and entry.reason not in _ENDED_BY_US:
-            self.show(self._failure(entry, load))
+            self.show_failure(entry, load)
         elif entry.is_flaky:
             self.show([flaky_line(entry, self.look)])
 
@@ -100,8 +107,8 @@ class Console(Silent):
 
     def run_ended(self, summary: Summary) -> None:
         self.show(self.summary_lines(summary))
-        if self._resume_word:
-            self.show([[(f"::{self._resume_word}::", "")]])
+        self.resume_commands()
+        self.show_end(summary)
         self.show([[(summary.last_line, "")]])
         self._tell_broken()
 
@@ -109,7 +116,26 @@ class Console(Silent):
         """Return what is shown at the end of the run, before the last line."""
         return render_summary(summary, look=self.look, durations=self.place.durations)
 
-    def _failure(self, entry: ResultEntry, load: Load) -> list[Line]:
+    def show_failure(self, entry: ResultEntry, load: Load) -> None:
+        """Show a failure as soon as it is there."""
+        self.show(self.failure_lines(entry, load))
+
+    def show_end(self, summary: Summary) -> None:
+        """Show what comes between the summary and the last line: nothing, for most readers."""
+
+    def stop_commands(self) -> None:
+        """Where the reader obeys commands: let it obey none, as what a test prints may be one."""
+        if self.place.workflow_commands:
+            self._resume_word = secrets.token_hex(16)
+            self.show([[(f"::stop-commands::{self._resume_word}", "")]])
+
+    def resume_commands(self) -> None:
+        """Undo `stop_commands`."""
+        if self._resume_word:
+            self.show([[(f"::{self._resume_word}::", "")]])
+            self._resume_word = ""
+
+    def failure_lines(self, entry: ResultEntry, load: Load) -> list[Line]:
         """Return a failure: the first ones in full, then in a line each."""
         if entry.reason == reason.DEPENDENCY_FAILED or self._blocks > MOST_BLOCKS:
             return [one_line(entry, self.look)]

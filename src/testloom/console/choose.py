@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any, Final, TextIO
 
-from testloom.console.base import Console, Place
+from testloom.console.base import Annotations, Console, Place, no_annotations
 from testloom.console.color import wants_color
+from testloom.console.folding import GitHubConsole, GitLabConsole
 from testloom.console.lines import DotsConsole, LinesConsole, MinimalConsole
 from testloom.console.look import Look, glyphs_for
 from testloom.console.summary import SLOWEST
@@ -15,7 +17,15 @@ from testloom.model.errors import UsageError, nearest
 from testloom.model.events import Silent
 from testloom.model.summary import Summary
 
-REPORTERS: Final = ("auto", "live", "lines", "dots", "minimal", "none")
+REPORTERS: Final = ("auto", "live", "lines", "dots", "minimal", "github", "gitlab", "none")
+
+
+_KINDS: Final[Mapping[str, type[Console]]] = {
+    "dots": DotsConsole,
+    "minimal": MinimalConsole,
+    "gitlab": GitLabConsole,
+}
+_SERVERS: Final = {"GITHUB_ACTIONS": "github", "GITLAB_CI": "gitlab"}
 
 
 class NoConsole(Silent):
@@ -36,6 +46,7 @@ def choose(
     err_stream: TextIO | None,
     environ: Mapping[str, str],
     program_name: str,
+    annotations: Annotations = no_annotations,
 ) -> Console | NoConsole:
     """Return the listener that tells people about a run.
 
@@ -46,24 +57,40 @@ def choose(
         err_stream: where to say that writing failed.
         environ: the environment of the program.
         program_name: how the program is started, as one would type it into a shell.
+        annotations: what GitHub is to be told at the end.
 
     Raises:
         UsageError: no reporter has the name that was asked for.
     """
-    reporter = getattr(options, "reporter", None) or "auto"
+    reporter = reporter_for(getattr(options, "reporter", None) or "auto", environ)
     if reporter not in REPORTERS:
         hint = nearest(reporter, REPORTERS) or f"; known: {', '.join(REPORTERS)}"
         raise UsageError(f"--reporter: no reporter is called {reporter!r}{hint}")
     if reporter == "none":
         return NoConsole()
     place = _place(options, stream, err_stream, environ, program_name)
+    if reporter == "github":
+        return GitHubConsole(
+            dataclasses.replace(place, workflow_commands=True, annotations=annotations)
+        )
     terminal = place.out.isatty() and environ.get("TERM", "dumb") != "dumb"
     if reporter == "auto":
         reporter = "live" if terminal and not _on_build_server(environ) else "lines"
     if reporter == "live" and terminal:
         return _live(place)
-    kinds: Mapping[str, type[Console]] = {"dots": DotsConsole, "minimal": MinimalConsole}
-    return kinds.get(reporter, LinesConsole)(place)
+    return _KINDS.get(reporter, LinesConsole)(place)
+
+
+def reporter_for(reporter: str, environ: Mapping[str, str]) -> str:
+    """Return the reporter that ``auto`` stands for on the build servers that we know.
+
+    Any other name, and ``auto`` anywhere else, is returned as it is.
+    """
+    if reporter == "auto":
+        for variable, name in _SERVERS.items():
+            if environ.get(variable) == "true":
+                return name
+    return reporter
 
 
 def _place(

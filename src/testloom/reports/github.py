@@ -1,7 +1,8 @@
-"""What failed, as annotations that GitHub shows beside the lines of a pull request.
+"""What GitHub shows of a run: annotations beside the lines of a pull request, and a summary.
 
-GitHub takes ten of a kind from a step, so there are no more than ten: failures that were not
-there before come first, and the last one says how many are missing.
+GitHub takes ten annotations of a kind from a step, so there are no more than ten: failures that
+were not there before come first, and the last one says how many are missing.  The summary of a
+step is Markdown, and may have no more than a mebibyte.
 """
 
 from __future__ import annotations
@@ -11,12 +12,25 @@ from typing import Final
 
 from testloom.model.names import shown_line
 from testloom.model.summary import ResultEntry, Summary
+from testloom.reports.markdown import MarkdownReport, cut_to
 from testloom.reports.sections import new_first
 from testloom.reports.sources import Sources
 
 MOST: Final = 10
+STEP_SUMMARY_BYTES: Final = 1_000_000
 _MESSAGE: Final = 1000
 """Characters of a message that are shown."""
+
+
+def add_step_summary(summary: Summary, path: str) -> None:
+    """Append the run to the summary of the step, as far as there is room.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    with open(path, "a", encoding="utf-8") as file:
+        room = STEP_SUMMARY_BYTES - file.tell()
+        file.writelines(cut_to(MarkdownReport().write(summary), room))
 
 
 class GitHubReport:

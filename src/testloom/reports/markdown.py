@@ -55,7 +55,9 @@ class MarkdownReport:
 def cut_to(pieces: Iterable[str], limit: int) -> Iterator[str]:
     """Yield as many of *pieces* as have room in *limit* bytes, and say so if some have not."""
     note = "\n_The rest is cut off here._\n"
-    left = limit - len(note.encode())
+    left = limit - len(note)
+    if left < 0:
+        return
     for piece in pieces:
         left -= len(piece.encode())
         if left < 0:

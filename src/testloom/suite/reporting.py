@@ -11,9 +11,10 @@ from typing import Any
 
 from testloom import reports
 from testloom.console.base import Console
-from testloom.console.choose import NoConsole, choose
+from testloom.console.choose import NoConsole, choose, reporter_for
 from testloom.model.summary import Summary
 from testloom.reports import Report, ReportRequest
+from testloom.reports.github import add_step_summary
 from testloom.suite.run_options import RunOptions
 
 
@@ -24,6 +25,8 @@ class Reporting:
     requests: tuple[ReportRequest, ...]
     formats: Mapping[str, Report]
     is_quiet: bool = False
+    step_summary: str = ""
+    """The file that GitHub shows as the summary of a step; empty elsewhere."""
 
     @classmethod
     def of(
@@ -41,17 +44,34 @@ class Reporting:
         requests = tuple(reports.parse_request(text, formats) for text in wanted)
         reports.check_targets(requests, output_dir, formats)
         is_quiet = options.verbosity < 0 and options.reporter == "auto"
-        return cls(requests, formats, is_quiet)
+        is_github = not is_quiet and reporter_for(options.reporter, os.environ) == "github"
+        step_summary = os.environ.get("GITHUB_STEP_SUMMARY", "") if is_github else ""
+        return cls(requests, formats, is_quiet, step_summary)
 
     def console(self, namespace: Any, program: str) -> Console | NoConsole:
         """Return the listener that tells people about the run."""
         if self.is_quiet:
             namespace = argparse.Namespace(**{**vars(namespace), "reporter": "minimal"})
-        return choose(namespace, sys.stdout, sys.stderr, os.environ, program)
+        annotations = self.formats["github"].write
+        return choose(namespace, sys.stdout, sys.stderr, os.environ, program, annotations)
 
     def write(self, summary: Summary) -> tuple[str, ...]:
         """Write the reports; return a line for each that could not be written."""
         return reports.write_reports(self.requests, summary, self.formats)
+
+    def tell_server(self, summary: Summary) -> tuple[str, ...]:
+        """Give the build server its summary, if it takes one; return what went wrong with that.
+
+        Nobody has asked for it, so that does not make the run fail.
+        """
+        if not self.step_summary:
+            return ()
+        try:
+            add_step_summary(summary, self.step_summary)
+        except OSError as error:
+            why = error.strerror or str(error)
+            return (f"{self.step_summary}: the summary for GitHub cannot be written: {why}",)
+        return ()
 
     def with_notes(self, summary: Summary, notes: Sequence[str]) -> Summary:
         """Return *summary* with *notes* and with where the reports are."""

@@ -243,7 +243,9 @@ class Testsuite:
                 journal.run_ended(
                     duration_s=outcome.duration_s, stopped=outcome.stopped, exit_code=code
                 )
-                listeners.run_ended(reporting.with_notes(summary, [*summary.notes, *problems]))
+                remarks = reporting.tell_server(summary)
+                notes = [*summary.notes, *remarks, *problems]
+                listeners.run_ended(reporting.with_notes(summary, notes))
         return outcome.signum, code
 
     # -- steps ----------------------------------------------------------------------------------

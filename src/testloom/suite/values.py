@@ -15,7 +15,7 @@ from typing import Any, Final
 from testloom.model.errors import UsageError, nearest
 
 MAX_JOBS: Final = 1024
-REPORTERS: Final = ("auto", "live", "lines", "dots", "minimal", "none")
+REPORTERS: Final = ("auto", "live", "lines", "dots", "minimal", "github", "gitlab", "none")
 COLORS: Final = ("auto", "always", "never")
 START_METHODS: Final = ("fork", "spawn")
 CLEANUP_MODES: Final = ("none", "passing", "all")
