@@ -145,3 +145,19 @@ def test_the_journal_of_a_run_without_edges_or_with_a_cut_gives_what_is_there(
     cut = tmp_path / "cut.journal"
     cut.write_bytes(v1.read_bytes()[:-10])
     assert [span.uid for span in spans.spans_in(str(cut))] == ["u1", "u2", "u3"]
+
+
+def test_large_results_in_between_are_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "run.journal"
+    writer, clock = write(path)
+    large = ResultRecord(name="a", status="PASS", log="x" * 200_000)
+    entry = ResultEntry(name="a", test="a", status=TestStatus.PASS)
+    place = writer.result(entry, msgspec.json.encode(large))
+    clock.advance(1.0)
+    writer.fragment_ended("b.run", 0, "Returned", 3.0, 0.0)
+    writer.flush()
+    expected = [*SPANS[:3], msgspec.structs.replace(SPANS[3], ended_s=4.0, end="Returned")]
+    assert list(writer.spans()) == expected
+    assert list(spans.spans_in(str(path))) == expected
+    assert writer.load(msgspec.structs.replace(entry, place=place)) == large
+    writer.close()

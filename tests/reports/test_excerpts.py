@@ -54,3 +54,8 @@ def test_a_result_without_a_place_has_no_logs_to_load() -> None:
 
     nowhere = ResultEntry(name="a", test="a", status=TestStatus.SKIP)
     assert details_of(Summary(run=RUN, entries=[nowhere], load=load), nowhere) == Details()
+
+
+def test_plain_and_other_texts_are_cut_alike() -> None:
+    plain = excerpt("a" * 500, 100)
+    assert excerpt("\xe9" * 250, 100).replace("\xe9", "aa") == plain

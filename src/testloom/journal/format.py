@@ -32,6 +32,9 @@ from testloom.model.summary import ResultEntry, RunInfo
 FORMAT: Final = 2
 HEADER_SIZE: Final = 20
 """Bytes before the JSON of a record."""
+_LARGE: Final = 64 << 10
+"""Bytes from which on a record is worth not being read."""
+_PEEKED: Final = 32
 
 
 _STATUSES: Final = {status.name: status for status in TestStatus}
@@ -326,24 +329,37 @@ def size_in(header: bytes) -> int | None:
     return None
 
 
-def is_whole(header: bytes, body: bytes) -> bool:
+def is_whole(header: bytes, body: bytes | memoryview) -> bool:
     """Tell whether *body*, JSON and line end, is what *header* announces."""
     try:
         expected = int(header[11:19], 16)
     except ValueError:
         return False
-    return body.endswith(b"\n") and zlib.crc32(memoryview(body)[:-1]) == expected
+    return body[-1:] == b"\n" and zlib.crc32(memoryview(body)[:-1]) == expected
 
 
-def records_in(file: BinaryIO, size: int) -> Iterator[tuple[int, bytes]]:
-    """Yield the place and the JSON of each record in *file*, as long as they are whole."""
+def records_in(
+    file: BinaryIO, size: int, beginnings: tuple[bytes, ...] = ()
+) -> Iterator[tuple[int, bytes]]:
+    """Yield the place and the JSON of each record in *file*, as long as they are whole.
+
+    Of large records only those are read and checked whose JSON has one of the *beginnings*, if
+    there are any.
+    """
     place = 0
     while header := file.read(HEADER_SIZE):
         length = size_in(header)
         # A damaged length may be huge: no more is read than is there.
         if length is None or place + HEADER_SIZE + length + 1 > size:
             return
-        body = file.read(length + 1)
+        start = b""
+        if beginnings and length > _LARGE:
+            start = file.read(_PEEKED)
+            if not start.startswith(beginnings):
+                place += HEADER_SIZE + length + 1
+                file.seek(place)
+                continue
+        body = start + file.read(length + 1 - len(start))
         if not is_whole(header, body):
             return
         yield place, body[:-1]
@@ -384,7 +400,7 @@ def format_of(data: bytes) -> int | None:
         return None
 
 
-def decode_kept(data: bytes) -> ResultRecord | None:
+def decode_kept(data: bytes | memoryview) -> ResultRecord | None:
     """Return the result within the `Result` or `Attempt` whose JSON is *data*; None if there is none."""
     try:
         return _kept_decoder.decode(data).record

@@ -206,15 +206,16 @@ def load_from(fd: int, path: str, entry: ResultEntry) -> ResultRecord:
         data = os.pread(fd, _FIRST_READ, entry.place)
         header = data[: form.HEADER_SIZE]
         size = form.size_in(header)
-        body = data[form.HEADER_SIZE :]
-        if size is not None and size + 1 > len(body):
-            body += _pread_all(fd, size + 1 - len(body), entry.place + len(data))
+        whole = form.HEADER_SIZE + (size or 0) + 1
+        if whole > len(data):
+            data = _pread_all(fd, whole, entry.place)
     except OSError as error:
         why = f"the result of {entry.name!r} cannot be read: {error.strerror}"
         raise form.JournalError(path, why) from error
     record = None
-    if size is not None and form.is_whole(header, body[: size + 1]):
-        record = form.decode_kept(body[:size])
+    body = memoryview(data)[form.HEADER_SIZE : whole]  # megabytes are better not copied
+    if size is not None and form.is_whole(header, body):
+        record = form.decode_kept(body[:-1])
     if record is None:
         raise form.JournalError(path, f"the result of {entry.name!r} is damaged")
     return record

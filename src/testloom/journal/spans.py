@@ -79,7 +79,7 @@ def _spans(file: BinaryIO, size: int) -> Iterator[FragmentSpan]:
             after=tuple(uids[place] for place in follows.get(start.uid, ())),
         )
 
-    for _, data in form.records_in(file, size):
+    for _, data in form.records_in(file, size, _WANTED):
         if not data.startswith(_WANTED):
             continue
         match form.decode(data):
@@ -106,6 +106,13 @@ class _Positioned(io.RawIOBase):
 
     def readable(self) -> bool:
         return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._at = offset if whence == os.SEEK_SET else self._at + offset
+        return self._at
 
     def readinto(self, buffer: WriteableBuffer) -> int:
         count = os.preadv(self._fd, [buffer], self._at)

@@ -69,6 +69,10 @@ def excerpt(text: str, limit: int = LIMIT_BYTES) -> str:
     """
     if len(text) * 4 <= limit or (text.isascii() and len(text) <= limit):
         return text
+    if text.isascii():  # megabytes are better not copied
+        half = max(0, limit - len(_note(len(text)))) // 2
+        tail = text[len(text) - half :]
+        return f"{text[:half]}{_note(len(text) - 2 * half)}{tail}"
     data = text.encode("utf-8", "surrogatepass")
     if len(data) <= limit:
         return text
