@@ -7,9 +7,11 @@ import hashlib
 import json
 import re
 import resource
+import tomllib
 import zlib
 from html.parser import HTMLParser
 from importlib import resources
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -37,6 +39,7 @@ RUN = RunInfo(
     duration_s=2.25,
 )
 
+ROOT = Path(__file__).parents[2]
 RECORD = ResultRecord(name="a", status="PASS")
 
 
@@ -351,6 +354,16 @@ def test_every_asset_is_used_and_the_program_fetches_no_source_maps() -> None:
         if file.name.endswith(".js"):
             first = file.read_text("utf-8").splitlines()[0]
             assert first in program, file.name
+
+
+def test_every_asset_belongs_to_the_package() -> None:
+    configuration = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    patterns = configuration["tool"]["setuptools"]["package-data"]["testloom"]
+    package = ROOT / "src" / "testloom"
+    packaged = {path for pattern in patterns for path in package.glob(pattern)}
+    assets = [path for path in (package / "reports" / "html_assets").rglob("*") if path.is_file()]
+    assert assets
+    assert [path for path in assets if path not in packaged] == []
 
 
 def test_without_scripts_the_failures_are_listed() -> None:

@@ -61,7 +61,9 @@ function Picture({ group, spans, chain }) {
   const column = columnsOf(group, spans);
   const inColumn = [];
   const place = new Map();
-  for (const span of [...group].sort((x, y) => column.get(x.at) - column.get(y.at) || x.started - y.started)) {
+  // The longest chain on top.
+  const order = (x, y) => column.get(x.at) - column.get(y.at) || chain.has(y.at) - chain.has(x.at) || x.started - y.started;
+  for (const span of [...group].sort(order)) {
     const at = column.get(span.at);
     inColumn[at] = (inColumn[at] ?? 0) + 1;
     place.set(span.at, [at * (BOX.width + BOX.across), (inColumn[at] - 1) * (BOX.height + BOX.down)]);
