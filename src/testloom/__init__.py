@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from testloom._version import __version__
 
 if TYPE_CHECKING:
+    from testloom.pytest_plugin.keeping import run_scoped
     from testloom.suite.suite import Testsuite
 
-__all__ = ["Testsuite", "__version__"]
+__all__ = ["Testsuite", "__version__", "run_scoped"]
 
 
 def __getattr__(name: str) -> Any:
@@ -22,4 +23,8 @@ def __getattr__(name: str) -> Any:
         from testloom.suite.suite import Testsuite  # noqa: PLC0415 - see above
 
         return Testsuite
+    if name == "run_scoped":
+        from testloom.pytest_plugin.keeping import run_scoped  # noqa: PLC0415 - it needs pytest
+
+        return run_scoped
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -175,7 +175,9 @@ def _bash(script: str, place: Path, tmp_path: Path) -> subprocess.CompletedProce
     if not bin_dir.exists():
         bin_dir.mkdir()
         temp.mkdir()
-        for name, args in (("testloom", "-P -m testloom"), ("python3", "")):
+        # As where testloom is installed, and no other plugin.
+        ours = "-P -m pytest --disable-plugin-autoload -p testloom.pytest_plugin"
+        for name, args in (("testloom", "-P -m testloom"), ("python3", ""), ("pytest", ours)):
             shim = bin_dir / name
             shim.write_text(f'#!/bin/sh\nexec "{sys.executable}" {args} "$@"\n')
             shim.chmod(0o755)

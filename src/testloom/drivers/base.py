@@ -14,8 +14,8 @@ import inspect
 import math
 import os
 import traceback
-from collections.abc import Callable, Sequence
-from types import CodeType
+from collections.abc import Callable, Mapping, Sequence
+from types import CodeType, MappingProxyType
 from typing import Any, ClassVar
 
 from e3.collection.dag import DAG
@@ -104,6 +104,10 @@ class TestDriver(abc.ABC):
     """Text styles as `colorama` names them; without effect unless the run shows colours."""
     isolation: str = "worker"
     """``"worker"``: fragments share a warm process; ``"process"``: each gets a fresh one."""
+    pytest_fixtures: Sequence[str] = ()
+    """Names of the fixtures that tests of this driver want when pytest runs them."""
+    fixtures: Mapping[str, Any] = MappingProxyType({})
+    """The values of `pytest_fixtures`; empty where it is not pytest that runs the test."""
     on_push: Callable[[ResultQueueItem], None] | None = None
     """Set by the run: told of each result at the moment it is pushed."""
 

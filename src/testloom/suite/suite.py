@@ -186,22 +186,22 @@ class Testsuite:
             signals.die_by(signum)
         return code
 
+    def opened(self, args: list[str] | None) -> OpenSuite:
+        """Return what makes the suite ready to look for tests and to plan them, in a ``with``.
+
+        For programs that run the tests themselves, and for the way through a run.
+        """
+        return OpenSuite(self, args)
+
     def _main(self, args: list[str] | None) -> tuple[int, int]:
-        line = self._parse(args)
-        self._prepare(line)
-        with working_place(line.options, is_listing=self._is_listing) as places:
-            self._enter(places)
-            try:
-                self.set_up()
-                with making_much():
-                    tests = self.get_test_list(list(line.options.paths))
-                if self._is_listing:
-                    return 0, self._list(tests)
-                if not tests and not self.broken_tests:
-                    return 0, self._nothing_selected()
-                return self._run(tests, line)
-            finally:
-                self.tear_down()
+        with self.opened(args) as line:
+            with making_much():
+                tests = self.get_test_list(list(line.options.paths))
+            if self._is_listing:
+                return 0, self._list(tests)
+            if not tests and not self.broken_tests:
+                return 0, self._nothing_selected()
+            return self._run(tests, line)
 
     def _run(self, tests: list[ParsedTest], line: CommandLine) -> tuple[int, int]:
         options = line.options
@@ -214,7 +214,7 @@ class Testsuite:
             if options.dump_environ:
                 dump_environ(os.path.join(run_dir.path, "environ.sh"))
             with making_much():
-                the_plan = self._plan(tests)
+                the_plan = self.plan(tests)
             carry = self._resumed.carry(the_plan) if self._resumed else None
             self.notes.extend([carry.note] if carry else [])
             info = self._info(run_dir, options, the_plan)
@@ -249,6 +249,16 @@ class Testsuite:
         return outcome.signum, code
 
     # -- steps ----------------------------------------------------------------------------------
+
+    def parse(self, args: list[str] | None) -> CommandLine:
+        """Read the command line *args*, and prepare all that follows from it.
+
+        Raises:
+            UsageError: *args*, the environment or the configuration make no sense.
+        """
+        line = self._parse(args)
+        self._prepare(line)
+        return line
 
     def _parse(self, args: list[str] | None) -> CommandLine:
         parser = build_parser(self._program, defaults=self._defaults)
@@ -311,7 +321,8 @@ class Testsuite:
         self.effective_drivers: Mapping[str, type[Any]] = {**drivers, **own}
         self.effective_default_driver = default
 
-    def _enter(self, places: Places) -> None:
+    def enter(self, places: Places) -> None:
+        """Let tests work in *places*."""
         self.working_dir = self.env.working_dir = places.working_dir
         self.env.cleanup_mode = places.cleanup_mode
 
@@ -361,7 +372,9 @@ class Testsuite:
         print("testloom: no test selected", file=sys.stderr)  # noqa: T201 - as above
         return EXIT_NOTHING
 
-    def _plan(self, tests: list[ParsedTest]) -> Plan:
+    def plan(self, tests: list[ParsedTest]) -> Plan:
+        """Return the graph of the fragments of *tests*, with the broken ones that were found."""
+
         def adjust(dag: Any) -> None:
             self.adjust_dag_dependencies(dag)
             self._plugins.hook.testloom_adjust_dag(suite=self, dag=dag)
@@ -429,6 +442,30 @@ class Testsuite:
         self._plugin_problems += 1
         if self._plugin_problems <= 5:
             self.notes.append(line)
+
+
+class OpenSuite:
+    """A suite between its `set_up` and its `tear_down`; a class, so as not to litter tracebacks."""
+
+    def __init__(self, suite: Testsuite, args: list[str] | None) -> None:
+        self._suite, self._args = suite, args
+        self._exit = contextlib.ExitStack()
+
+    def __enter__(self) -> CommandLine:
+        suite = self._suite
+        line = suite.parse(self._args)
+        is_listing = bool(line.options.list_format or line.options.list_json_file)
+        suite.enter(self._exit.enter_context(working_place(line.options, is_listing=is_listing)))
+        try:
+            suite.set_up()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return line
+
+    def __exit__(self, *_: object) -> None:
+        with self._exit:
+            self._suite.tear_down()
 
 
 def _say_what_failed(error: Exception) -> int:

@@ -92,6 +92,11 @@ class Slot:
         self._frames = Frames()
         self._unsent = _NOTHING
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a process that is not on its way out."""
+        return self._alive and not self._ending
+
     # -- orders -----------------------------------------------------------------------------
 
     @property

@@ -219,6 +219,10 @@ class WarmPool:
             self.loop.watch(self._nursery.fileno(), self._read_news)
         return self._nursery
 
+    def has_process(self, slot: int) -> bool:
+        """Tell whether *slot* has a process that takes orders."""
+        return slot in self._slots and self._slots[slot].is_open
+
     @property
     def pids(self) -> list[int]:
         """The processes of the slots that have one."""

@@ -64,7 +64,7 @@ def serve(
     manners: Manners = TESTS,
 ) -> None:
     """Serve orders until main has gone or the process is not fit for another one."""
-    _prepare(manners)
+    prepare(manners)
     process = _WarmProcess(slot, BlockingChannel(channel), fragment_of, tray, manners)
     if manners.tidies:
         SPARE.enable()
@@ -76,12 +76,13 @@ def serve(
         SPARE.drop()
 
 
-def _prepare(manners: Manners) -> None:
+def prepare(manners: Manners = TESTS, stacks: int = 2) -> None:
+    """Make a fork of main a process of its own; Python stacks are written to descriptor *stacks*."""
     signal.signal(signal.SIGTERM, _terminated)
     faulthandler.disable()  # main's, whose handlers the fork has reset
-    faulthandler.enable(file=2)
+    faulthandler.enable(file=stacks)
     if manners.shows_stacks:
-        faulthandler.register(STACKS_SIGNAL, file=2, all_threads=True)
+        faulthandler.register(STACKS_SIGNAL, file=stacks, all_threads=True)
     else:
         signal.signal(STACKS_SIGNAL, signal.SIG_IGN)
     random.seed()

@@ -205,7 +205,7 @@ class TestsuiteCore(native.Testsuite):
             working_place(line.options, is_listing=False) as places,
         ):
             self._enter_results(run_dir)
-            self._enter(places)
+            self.enter(places)
             self._enter_exchange()
             notify = line.namespace.notify_events
             self.event_notifier = EventNotifier(self, notify)
@@ -358,7 +358,7 @@ class TestsuiteCore(native.Testsuite):
     ) -> RunOutcome:
         options = line.options
         with native.making_much():
-            the_plan = self._plan(self.test_list)
+            the_plan = self.plan(self.test_list)
         self.use_multiprocessing = self.env.use_multiprocessing = self.compute_use_multiprocessing()
         if line.namespace.force_multiprocessing:
             options = dataclasses.replace(options, start_method="spawn")
@@ -408,7 +408,8 @@ class TestsuiteCore(native.Testsuite):
         self.report_index.loader = None
         return outcome
 
-    def _plan(self, tests: list[ParsedTest]) -> Plan:
+    def plan(self, tests: list[ParsedTest]) -> Plan:
+        """Return the graph of the fragments of *tests*, as e3-testsuite would have it."""
         the_plan = plan(
             tests, self.broken_tests, env=self.env, root=self.root_dir, adjust=self._adjust
         )

@@ -1,0 +1,86 @@
+"""What pytest loads of testloom, in every session of everybody who has it installed.
+
+So this module imports nothing but pytest, and the hooks that cost something are registered only in
+sessions that need them: `collecting` where a suite of data tests is configured, `slots` where
+``--slots`` is given.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+MARKERS = ("timeout(seconds): testloom: the limit of this test, with --slots",)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add our options."""
+    group = parser.getgroup("testloom", "testloom: tests that are data, and tests in slots")
+    add = group.addoption
+    add("--slots", metavar="N", help="run the tests in N warm processes; 'auto': one per core")
+    add(
+        "--testloom-timeout",
+        metavar="S",
+        help="limit of each test in seconds, with --slots, or 'none' (default: one hour)",
+    )
+    add(
+        "--testloom-suite",
+        metavar="PATH",
+        help="FILE.py:CLASS or DIR: the suite of data tests to collect (default: as configured)",
+    )
+    add(
+        "--testloom-option",
+        metavar="OPTION",
+        action="append",
+        default=[],
+        help="an option for that suite, such as --testloom-option=--timeout=5; may be repeated",
+    )
+    parser.addini(
+        "testloom_collect",
+        "whether the data tests of the configured suite are collected: 'auto' or 'off'",
+        default="auto",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register what this session needs."""
+    for line in MARKERS:
+        config.addinivalue_line("markers", line)
+    plugins = config.pluginmanager
+    if _has_suite(config):
+        from testloom.pytest_plugin import collecting  # noqa: PLC0415 - few sessions need it
+
+        plugins.register(collecting.Collecting(config), "testloom-collecting")
+    if config.getoption("slots"):
+        from testloom.pytest_plugin import slots  # noqa: PLC0415 - few sessions need it
+
+        slots.register(config)
+
+
+def _has_suite(config: pytest.Config) -> bool:
+    """Tell whether a suite may be configured, without reading more than a pyproject.toml."""
+    if config.getoption("testloom_suite"):
+        return True
+    if config.getini("testloom_collect") == "off":
+        return False
+    start = str(config.invocation_params.dir)
+    places = [os.path.join(start, arg.split("::", 1)[0]) for arg in config.args]
+    seen: set[str] = set()
+    for place in map(os.path.normpath, [str(config.rootpath), *places]):
+        while place not in seen:
+            if _says_something(place):
+                return True
+            seen.add(place)
+            place = os.path.dirname(place)  # noqa: PLW2901 - upwards, step by step
+    return False
+
+
+def _says_something(directory: str) -> bool:
+    if os.path.isfile(os.path.join(directory, "testloom.toml")):
+        return True
+    try:
+        with open(os.path.join(directory, "pyproject.toml"), "rb") as file:
+            return b"[tool.testloom" in file.read()
+    except OSError:
+        return False

@@ -1,0 +1,80 @@
+"""Which items are to stay together because they share something that is set up for them.
+
+Items that use a fixture of scope class, module or package (also the ones that pytest makes of
+``setup_module``, ``setUpClass`` and the like) form a bundle with the others in that class, module or
+package that do.  So do data tests that follow each other.  Bundles of a class stay whole: tests of a
+class often leave things in it for each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import pytest
+
+from testloom.scheduling.turns import Bundle
+
+_SHARING: Final = {"class": 1, "module": 2, "package": 3}
+_OWNERS: Final = {1: pytest.Class, 2: pytest.Module, 3: pytest.Package}
+
+
+def bundles(items: Sequence[Any], together: Mapping[int, int] | None = None) -> list[Bundle]:
+    """Return the numbers of *items* in bundles, in the order in which their first items come.
+
+    *together*: number of an item -> number of the first of those that it has to be with.
+    """
+    together = together or {}
+    found: dict[Hashable, list[int]] = {}
+    whole: set[Hashable] = set()
+    for number, item in enumerate(items):
+        key: Hashable = together.get(number)
+        if key is not None:
+            whole.add(key)
+        else:
+            owner = _owner(item)
+            key = number if owner is None else (id(owner),)
+            if isinstance(owner, pytest.Class):
+                whole.add(key)
+        found.setdefault(key, []).append(number)
+    return [Bundle(tuple(numbers), key in whole) for key, numbers in found.items()]
+
+
+def components(follows: Mapping[str, Iterable[str]]) -> dict[str, str]:
+    """Return for each test that follows or is followed the name that stands for all it hangs on."""
+    leader: dict[str, str] = {}
+
+    def lead(name: str) -> str:
+        leader.setdefault(name, name)
+        while leader[name] != name:
+            leader[name] = leader[leader[name]]
+            name = leader[name]
+        return name
+
+    for name, others in follows.items():
+        for other in others:
+            leader[lead(name)] = lead(other)
+    return {name: lead(name) for name in leader}
+
+
+def _owner(item: Any) -> Any:
+    """Return the collector whose fixtures *item* shares; None if there is none."""
+    scope = _widest(item)
+    if scope == 0:
+        return None
+    wanted = _OWNERS[scope]
+    chain = item.listchain()
+    for node in reversed(chain):
+        if isinstance(node, wanted):
+            return node
+    # No class around it: a function that uses a fixture of that scope has it for itself.
+    return None if scope == 1 else next((n for n in chain if isinstance(n, pytest.Module)), None)
+
+
+def _widest(item: Any) -> int:
+    info = getattr(item, "_fixtureinfo", None)
+    widest = 0
+    for definitions in info.name2fixturedefs.values() if info is not None else ():
+        for definition in definitions:
+            widest = max(widest, _SHARING.get(definition.scope, 0))
+    return widest

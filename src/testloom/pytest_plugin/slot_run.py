@@ -1,0 +1,300 @@
+"""A run in slots: everything between collection and the end of pytest's session.
+
+Reads from top to bottom: what is to run, the run, its end.  Main's time is what limits a run of many
+small tests, so reports are passed on a few at a time, between other things: no slot waits for its next
+turn because of what another one has to tell.
+"""
+
+from __future__ import annotations
+
+import collections
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from e3.collection.dag import DAG
+
+from testloom.model.errors import WorkersCannotStart
+from testloom.model.fragment import FragmentData
+from testloom.model.outcome import FragmentEnd, Returned
+from testloom.processes import signals
+from testloom.processes.board import Board, Doing
+from testloom.processes.loop import EventLoop
+from testloom.processes.nursery import Nursery
+from testloom.processes.tray import Tray
+from testloom.pytest_plugin import child, wire
+from testloom.pytest_plugin.bundles import bundles
+from testloom.pytest_plugin.child import Inherited, Job
+from testloom.pytest_plugin.endings import reports_of_death
+from testloom.pytest_plugin.keeping import kept_fixtures
+from testloom.pytest_plugin.lanes import Lane, Order, recipe_of
+from testloom.pytest_plugin.limits import limits_of
+from testloom.pytest_plugin.live import Live
+from testloom.scheduling import MultiprocessScheduler, Phase
+from testloom.scheduling.turns import Turns
+from testloom.workers.warm import WarmPool, WarmWorker
+
+_AT_A_TIME_S: Final = 0.002
+"""How long reports are passed on before something else gets a chance."""
+_LOST_IN_A_ROW: Final = 3
+
+
+class SlotRun:
+    """The items of *session*, to be run in *count* slots with *limit_s* for each."""
+
+    def __init__(self, session: pytest.Session, count: int, limit_s: float | None) -> None:
+        self._session: Any = session
+        self._config = session.config
+        self._items: Sequence[Any] = session.items
+        count = min(count, len(self._items))
+        self._limits = limits_of(self._items, limit_s)
+        self.turns = Turns(bundles(self._items, self._together()), count)
+        self.board = Board(count + 1)
+        self.loop = EventLoop()
+        tray = Tray(count + 1)
+        self._kept = kept_fixtures(self._items, self._room_for_values)
+        self._live = Live(self._config, self._items)
+        self._inherited = Inherited(self.board, tray, self._kept, self._live.is_wanted)
+        self._untold: collections.deque[wire.Item] = collections.deque()
+        self._is_telling = False
+        self._parked: list[Lane] = []
+        self._lost = 0
+        self._error: BaseException | None = None
+        """What the session is to end with."""
+        self._signals = 0
+        dag = DAG()
+        for slot in range(count):
+            uid = f"slot {slot}"
+            data = FragmentData(uid, Order(), "turns", None)
+            dag.update_vertex(uid, data=data, enable_checks=False)
+        self._keeper = FragmentData("keeper", Order(), "keep", None)
+        self._keeper_slot = count
+        self._pool = WarmPool(
+            fragments={**dag.vertex_data, "keeper": self._keeper},
+            predecessors=dict(dag.vertex_predecessors_items()),
+            loop=self.loop,
+            env=None,
+            make_nursery=self._make_nursery,
+            continues=lambda _uid: True,
+            recipe_of=recipe_of,
+            note=self._live.say,
+            tray=tray,
+            on_output=self._live.heard if self._live.is_wanted else None,
+        )
+        self._scheduler = MultiprocessScheduler(
+            dag, self._lane, lambda _lane: None, jobs=count, loop=self.loop
+        )
+
+    def run(self) -> None:
+        """Run everything; raise what pytest's own loop would raise at its end."""
+        try:
+            with signals.told_to(self.loop, self._interrupted, (signal.SIGINT,)):
+                try:
+                    self._run()
+                except WorkersCannotStart as error:
+                    self._error = pytest.exit.Exception(f"testloom: {error}", 3)
+                finally:
+                    self._pool.close()
+                    for kept in self._kept:
+                        kept.take_back()
+                self._tell_all()
+        finally:
+            self.loop.close()
+        session = self._session
+        if self._error is not None:
+            raise self._error
+        if session.shouldfail:
+            raise session.Failed(session.shouldfail)
+        if session.shouldstop:
+            raise session.Interrupted(session.shouldstop)
+
+    def _run(self) -> None:
+        for kept in self._kept:
+            kept.lend()
+        for number in range(len(self._kept)):
+            self._do({self._keeper_slot: Job(keeps=number)})
+        try:
+            self._scheduler.run()
+        finally:
+            lanes = range(self._keeper_slot)
+            self._do({s: Job(ends=True) for s in lanes if self._pool.has_process(s)})
+            if self._pool.has_process(self._keeper_slot):
+                self._do({self._keeper_slot: Job(ends=True)})
+
+    # -- what lanes ask and tell -----------------------------------------------------------------
+
+    def limit_s(self, unit: int) -> float | None:
+        return self._limits[unit]
+
+    def came(self, slot: int, results: Sequence[bytes]) -> set[int]:
+        """Take what was told about items; pass it on when there is time."""
+        ran = set()
+        for data in results:
+            done = wire.decode(data)
+            self._untold.append(done)
+            if done.number >= 0:
+                ran.add(done.number)
+                self.turns.ran(slot, done.wall_s, done.setup_s)
+        if ran:
+            self._lost = 0
+        self._live.turned(slot)
+        self._tell_soon()
+        return ran
+
+    def died(self, doing: Doing, end: FragmentEnd, output: bytes, *, has_run: bool) -> None:
+        """Let the item that was being done fail."""
+        item = self._items[doing.unit]
+        self._tell_all()  # in their order: what it has told itself comes first
+        reports = reports_of_death(
+            item,
+            end,
+            doing.stage,
+            output,
+            duration_s=self.loop.now() - doing.since,
+            has_run=has_run,
+        )
+        self._pass_on(item, reports)
+
+    def lost(self, slot: int, end: FragmentEnd, output: bytes) -> bool:
+        """Go on with another process, but not for ever."""
+        self._lost += 1
+        if self._lost < _LOST_IN_A_ROW:
+            return True
+        text = output.decode("utf-8", "backslashreplace").strip()
+        why = f"testloom: slot {slot} lost {self._lost} processes in a row: {end}\n{text}"
+        self._error = pytest.exit.Exception(why, 3)
+        self._stop(Phase.TERMINATING)
+        return False
+
+    def parked(self, lane: Lane) -> None:
+        self._parked.append(lane)
+        if len(self._parked) == sum(worker is not None for worker in self._scheduler.workers):
+            for one in self._parked:  # nobody is at work who could leave anything
+                one.over()
+            self._parked.clear()
+
+    def turned(self) -> None:
+        for lane in self._parked:
+            self.loop.call_soon(lane.go_on)
+        self._parked.clear()
+
+    # -- what happens ----------------------------------------------------------------------------
+
+    def _lane(self, uid: str, data: Any, slot: int) -> Lane:
+        return Lane(self, self._pool, uid, data, slot)
+
+    def _make_nursery(self) -> Nursery:
+        """Fork the nursery, while pytest does not capture: each slot is going to do that itself."""
+        capture: Any = self._config.pluginmanager.getplugin("capturemanager")
+        factory: Any = getattr(self._config, "_tmp_path_factory", None)
+        if factory is not None:
+            factory.getbasetemp()  # one for all
+        session, inherited = self._session, self._inherited
+        if capture is not None:
+            capture.stop_global_capturing()
+        try:
+            return Nursery(
+                lambda slot, channel: child.main(slot, channel, session, inherited),
+                name=f"testloom-pytest-{os.getpid()}",
+            )
+        finally:
+            if capture is not None:
+                capture.start_global_capturing()
+                capture.suspend_global_capture()
+
+    def _interrupted(self, _signum: int) -> None:
+        """Ctrl-C: end what runs; the second time, at once."""
+        self._signals += 1
+        self._error = KeyboardInterrupt()
+        self._stop(Phase.TERMINATING if self._signals == 1 else Phase.KILLING)
+
+    def _stop(self, phase: Phase) -> None:
+        self._scheduler.stop(phase)
+
+    def _do(self, jobs: Mapping[int, Job]) -> None:
+        """Let slots do *jobs* that are no turns, and wait until all are done."""
+        workers = []
+        for slot, job in jobs.items():
+            data = FragmentData(self._keeper.uid, Order(), "job", None)
+            data.driver.job = job
+            worker = WarmWorker(self._pool, data.uid, data, slot)
+            worker.watch(self.loop, lambda: None)
+            workers.append(worker)
+        while any(worker.end is None for worker in workers) and self._signals < 2:
+            self.loop.run_once()
+        for worker in workers:
+            self.came(worker.slot, worker.results)
+            if worker.end is not None and not isinstance(worker.end, Returned):
+                text = worker.output.decode("utf-8", "backslashreplace").strip()
+                self._live.say(f"slot {worker.slot}: its process ended: {worker.end} {text}")
+
+    def _together(self) -> Mapping[int, int]:
+        """Return which data tests have to run in one process, if there are any."""
+        if not self._config.pluginmanager.hasplugin("testloom-collecting"):
+            return {}
+        from testloom.pytest_plugin.items import together  # noqa: PLC0415 - it needs the whole suite room
+
+        return together(self._items)
+
+    def _room_for_values(self) -> Path:
+        factory: Any = getattr(self._config, "_tmp_path_factory", None)
+        if factory is None:
+            raise pytest.UsageError("fixtures that are run_scoped need pytest's plugin 'tmpdir'")
+        room: Path = factory.getbasetemp() / "run-scoped"
+        room.mkdir(mode=0o700, exist_ok=True)
+        return room
+
+    # -- reports -----------------------------------------------------------------------------------
+
+    def _tell_soon(self) -> None:
+        if self._untold and not self._is_telling:
+            self._is_telling = True
+            self.loop.call_soon(self._tell_some)
+
+    def _tell_some(self) -> None:
+        self._is_telling = False
+        until = self.loop.now() + _AT_A_TIME_S
+        while self._untold and self.loop.now() < until:
+            self._tell(self._untold.popleft())
+        self._tell_soon()
+
+    def _tell_all(self) -> None:
+        while self._untold:
+            self._tell(self._untold.popleft())
+
+    def _tell(self, done: wire.Item) -> None:
+        if self._session.shouldfail or self._session.shouldstop:
+            return  # as if it had not run
+        item = self._items[done.number] if done.number >= 0 else None
+        wire.tell_warnings(done, self._config)
+        self._pass_on(item, wire.reports_of(done, item, self._config))
+        if done.ends and self._error is None:
+            self._error = _error_of(done)
+            self._stop(Phase.TERMINATING)
+
+    def _pass_on(self, item: Any, reports: Sequence[Any]) -> None:
+        """Let pytest's hooks know, as if the item had just run here."""
+        session = self._session
+        if session.shouldfail or session.shouldstop:
+            return
+        hook = self._config.hook if item is None else item.ihook
+        if item is not None:
+            hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        for report in reports:
+            hook.pytest_runtest_logreport(report=report)
+        if item is not None:
+            hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        if session.shouldfail or session.shouldstop:
+            self._stop(Phase.TERMINATING)
+
+
+def _error_of(done: wire.Item) -> BaseException:
+    """Return what ended the session, to be raised here."""
+    if done.ends == "interrupted":
+        return KeyboardInterrupt()
+    if done.ends == "exit":
+        return pytest.exit.Exception(done.why, done.returncode)
+    return RuntimeError(f"pytest failed in a slot:\n{done.why}")
