@@ -23,6 +23,8 @@ from testloom.reports import (
     write_reports,
 )
 
+PARTS = f"parts report of plugin {__name__}"
+
 
 class Parts:
     """A report made of given pieces; a piece that is an exception is raised."""
@@ -30,12 +32,12 @@ class Parts:
     name = "parts"
     default_file = "sub/parts.txt"
 
-    def __init__(self, *pieces: str | Exception) -> None:
+    def __init__(self, *pieces: str | BaseException) -> None:
         self.pieces = pieces
 
     def write(self, summary: Summary) -> Iterator[str]:
         for piece in self.pieces:
-            if isinstance(piece, Exception):
+            if isinstance(piece, BaseException):
                 raise piece
             yield piece
 
@@ -146,17 +148,18 @@ def test_missing_directories_of_targets_are_made(tmp_path: Path) -> None:
     [
         (OSError(28, "No space left on device"), "No space left on device"),
         (ValueError("no"), "ValueError: no (" + __file__ + ":"),
+        (SystemExit(0), "SystemExit: 0 (" + __file__ + ":"),
     ],
 )
 def test_a_report_that_fails_half_way_leaves_the_old_file(
-    tmp_path: Path, failure: Exception, why: str
+    tmp_path: Path, failure: BaseException, why: str
 ) -> None:
     target = tmp_path / "r.txt"
     target.write_text("old")
     formats = {"parts": Parts("new", failure)}
     with pytest.raises(ReportError) as caught:
         write_report(ReportRequest("parts", str(target)), summary(tmp_path), formats)
-    assert str(caught.value).startswith(f"{target}: parts report not written: {why}")
+    assert str(caught.value).startswith(f"{target}: {PARTS} not written: {why}")
     assert os.listdir(tmp_path) == ["r.txt"]
     assert target.read_text() == "old"
 
@@ -165,7 +168,7 @@ def test_one_report_that_fails_does_not_keep_others_from_being_written(tmp_path:
     formats = {"bad": Parts(OSError(5, "Input/output error")), "good": Parts("x")}
     requests = [ReportRequest("bad", f"{tmp_path}/bad"), ReportRequest("good", f"{tmp_path}/good")]
     assert write_reports(requests, summary(tmp_path), formats) == (
-        f"{tmp_path}/bad: bad report not written: Input/output error",
+        f"{tmp_path}/bad: {PARTS.replace('parts', 'bad')} not written: Input/output error",
     )
     assert os.listdir(tmp_path) == ["good"]
 

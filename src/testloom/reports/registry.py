@@ -147,16 +147,16 @@ def write_report(
         ReportError: it could not be written; what was at its path before is still there.
     """
     target = request.target(summary.run.output_dir, formats)
+    report = formats[request.format]
+    problem = f"{target}: {_named(request.format, report)} not written"
     try:
-        _write(target, formats[request.format], summary)
+        _write(target, report, summary)
     except OSError as error:
-        why = error.strerror or str(error)
-        raise ReportError(f"{target}: {request.format} report not written: {why}") from error
-    except Exception as error:  # a format may be anybody's code
+        raise ReportError(f"{problem}: {error.strerror or error}") from error
+    except (Exception, SystemExit) as error:  # a format may be anybody's code
         at = traceback.extract_tb(error.__traceback__)[-1]
         raise ReportError(
-            f"{target}: {request.format} report not written:"
-            f" {type(error).__name__}: {error} ({at.filename}:{at.lineno})"
+            f"{problem}: {type(error).__name__}: {error} ({at.filename}:{at.lineno})"
         ) from error
     return target
 
@@ -174,6 +174,13 @@ def write_reports(
         except ReportError as error:
             problems.append(str(error))
     return tuple(problems)
+
+
+def _named(name: str, report: Report) -> str:
+    """Return what to call *report* in a message: with the plugin that it comes from."""
+    module = type(report).__module__
+    is_ours = module.startswith(f"{__package__}.")
+    return f"{name} report" if is_ours else f"{name} report of plugin {module}"
 
 
 def _checked(request: ReportRequest, target: str) -> str:
