@@ -28,6 +28,7 @@ import testloom.drivers
 import testloom.graph
 import testloom.reports
 import testloom.scheduling
+import testloom.tasks
 from testloom.cli import topics
 from testloom.model import outcome, summary
 from testloom.model.errors import FragmentLost
@@ -267,6 +268,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "api-graph": _api(
         _named(testloom.graph, [name for name in testloom.graph.__all__ if name != "SCHEDULERS"])
     ),
+    "api-tasks": _api(_named(testloom.tasks, testloom.tasks.__all__)),
     "api-fragments": _api({"FragmentData": FragmentData, "FragmentLost": FragmentLost}),
     "api-outcomes": _api(
         _named(outcome, ["Exited", "Killed", "TimedOut", "OutputLimit", "NotStarted"])

@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -32,6 +33,20 @@ def nothing_is_left() -> Iterator[None]:
     if what_is_there() != before:
         gc.collect()  # takes longer than most tests
     assert what_is_there() == before
+
+
+@pytest.fixture
+def in_time() -> Iterator[None]:
+    """End what hangs: nothing takes a tenth of the limit."""
+
+    def fail(_signum: int, _frame: object) -> NoReturn:
+        raise TimeoutError(f"not done within {LIMIT_S:g} s")
+
+    before = signal.signal(signal.SIGALRM, fail)
+    signal.alarm(int(LIMIT_S))
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
 
 
 def what_is_there() -> tuple[object, ...]:

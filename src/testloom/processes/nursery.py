@@ -65,6 +65,10 @@ _decode_order = msgspec.msgpack.Decoder(Order).decode
 _decode_news = msgspec.msgpack.Decoder(News).decode
 
 
+_alive: Final[set[int]] = set()
+"""The nurseries of this process: none may sweep away another one."""
+
+
 class NurseryGone(Exception):
     """The nursery has ended, with everything it had started."""
 
@@ -104,6 +108,7 @@ class Nursery:
         own_fds.add(self._lifeline)
         try:
             self.pid = self._begin(theirs, lifeline_reader)
+            _alive.add(self.pid)
         except OSError:
             own_fds.close(self._lifeline)
             self._let_go()
@@ -189,6 +194,7 @@ class Nursery:
         status = -1
         with contextlib.suppress(ChildProcessError):
             _pid, status = os.waitpid(self.pid, 0)
+        _alive.discard(self.pid)
         if status != 0:
             self.sweep()
         self._let_go()
@@ -205,7 +211,8 @@ class Nursery:
         A nursery and its workers leave our session, so a child that is in it is not theirs.
         """
         own = os.getsid(0)
-        spare = {c for c in tree.children(os.getpid()) if tree.session(c) == own} | self._not_ours
+        spare = {c for c in tree.children(os.getpid()) if tree.session(c) == own}
+        spare |= self._not_ours | _alive
         if self._cgroup is not None and self._cgroup.kill():
             tree.reap(spare)
         else:

@@ -11,6 +11,7 @@ import contextlib
 import os
 
 _own: set[int] = set()
+_is_registered = False
 
 
 def add(fd: int) -> int:
@@ -29,6 +30,14 @@ def close(fd: int) -> None:
     _own.discard(fd)
     with contextlib.suppress(OSError):
         os.close(fd)
+
+
+def close_in_forks() -> None:
+    """Let processes that are forked from this one in whatever way have none of them."""
+    global _is_registered  # noqa: PLW0603 - there is no way to take it back
+    if not _is_registered:
+        os.register_at_fork(after_in_child=close_all)
+        _is_registered = True
 
 
 def close_all(but: frozenset[int] = frozenset()) -> None:

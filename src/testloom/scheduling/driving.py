@@ -16,18 +16,23 @@ from collections.abc import Callable
 from typing import Protocol
 
 from testloom.processes import own_fds
-from testloom.scheduling.scheduler import MultiprocessScheduler
+from testloom.scheduling.scheduler import MultiprocessScheduler, Phase
 
 
 async def run_in_asyncio(scheduler: MultiprocessScheduler) -> None:
     """Run everything, as `MultiprocessScheduler.run` does, without blocking the asyncio loop.
 
-    If this is cancelled, or *job_factory* or *collect_result* raises, what runs is killed and
-    waited for first, which blocks for a moment.
+    If this is cancelled, what runs is asked to end, and awaited; if it is once more, or
+    *job_factory* or *collect_result* raises, what runs is killed and waited for, which blocks for
+    a moment.
     """
-    driver = _Driver(scheduler)
     try:
-        await driver.run()
+        try:
+            await _Driver(scheduler).run()
+        except asyncio.CancelledError:
+            scheduler.stop(Phase.TERMINATING)
+            await _Driver(scheduler).run()
+            raise
     except BaseException:
         scheduler.kill_all()
         raise

@@ -9,6 +9,7 @@ them; values that cross from process to process must be.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 import pickle
 import socket
@@ -29,6 +30,8 @@ from testloom.workers.warm_process import Manners
 GRACE_S: Final = 1.0
 """Seconds between asking a process to end and killing it: people wait for that."""
 _PARCEL_BYTES: Final = 1024 * 1024
+_pools: Final = itertools.count(1)
+"""Numbers those of this process: each has a control group of its own."""
 
 Function: TypeAlias = Callable[[dict[str, Any]], Any]
 """``function(values) -> value``; *values* has those of the calls before it, by uid."""
@@ -150,7 +153,7 @@ class CallsInProcesses:
             env=None,
             make_nursery=lambda: Nursery(
                 child_main,
-                name=f"testloom-calls-{os.getpid()}",
+                name=f"testloom-calls-{os.getpid()}-{next(_pools)}",
                 own_output=settings.on_output is None,
                 with_threads=True,
             ),
