@@ -67,10 +67,12 @@ def test_long_help_has_all_groups(capsys: pytest.CaptureFixture[str]) -> None:
     assert headings == [
         "Select:",
         "Execute:",
+        "Run again:",
         "Debug:",
         "Baselines:",
         "Output:",
         "Results:",
+        "Earlier runs:",
         "Platform and logging:",
         "General:",
     ]

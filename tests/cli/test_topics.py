@@ -10,7 +10,7 @@ import pytest
 from testloom.cli.main import _COMMANDS, main
 from testloom.cli.topics import COMMANDS, CONFIG, STATUSES, TOPICS
 from testloom.model.status import TestStatus
-from testloom.suite.config import Profile, Project, Ui, load_config
+from testloom.suite.config import History, Profile, Project, Ui, load_config
 from testloom.suite.options import build_parser
 from testloom.suite.values import variable
 
@@ -64,4 +64,5 @@ def test_the_example_of_a_configuration_is_one_and_has_every_key(tmp_path: Path)
     data = tomllib.loads(example)
     assert set(data) == set(Project.__struct_encode_fields__)
     assert set(data["ui"]) == set(Ui.__struct_encode_fields__)
+    assert set(data["history"]) == set(History.__struct_encode_fields__)
     assert set(data["profile"]["ci"]) <= set(Profile.__struct_encode_fields__)

@@ -50,7 +50,7 @@ def test_every_key_of_the_command_driver_is_explained() -> None:
 def test_every_key_of_the_configuration_is_explained() -> None:
     keys = Project.__struct_encode_fields__
     text = page("reference/testloom-toml.md")
-    shown = {"env": "[env]", "ui": "[ui]", "profile": "[profile.NAME]"}
+    shown = {"env": "[env]", "ui": "[ui]", "history": "[history]", "profile": "[profile.NAME]"}
     assert [key for key in keys if f"| `{shown.get(key, key)}` |" not in text] == []
 
 

@@ -45,7 +45,7 @@ def test_a_test_that_alternates_is_flaky() -> None:
     assert found.rate == 1.0
 
 
-def test_a_test_that_was_broken_once_and_put_right_is_flaky_only_if_it_happens_again() -> None:
+def test_a_test_that_turned_once_is_not_flaky() -> None:
     assert [flakiness(past(verdicts)) for verdicts in ("", "v", "vvxx", "xxvv", "v-v")] == [
         None
     ] * 5

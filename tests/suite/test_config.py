@@ -91,6 +91,7 @@ def test_paths_are_relative_to_the_file(tmp_path: Path, monkeypatch: pytest.Monk
     assert found.suite == (str(tmp_path / "s.py"), "S")
     assert [(s.option, s.value) for s in found.settings()] == [
         ("--output-dir", str(tmp_path / "out")),
+        ("--history", str(tmp_path / ".testloom" / "history.db")),
         ("--report", [f"html={tmp_path}/h", "tap=-", "json"]),
     ]
 
@@ -99,11 +100,27 @@ def test_settings_say_where_they_come_from_and_the_profile_comes_last() -> None:
     found = config("jobs = 3\n\n[ui]\ncolor = 'never'\n\n[profile.ci]\njobs = 4\ncolor = 'auto'\n")
     assert found.settings("ci") == [
         Setting(option="--output-dir", value="out", origin="testloom.toml:1"),
+        Setting(option="--history", value=".testloom/history.db", origin="testloom.toml:1"),
         Setting(option="--jobs", value=3, origin="testloom.toml:1: jobs"),
         Setting(option="--color", value="never", origin="testloom.toml:4: color"),
         Setting(option="--jobs", value=4, origin="testloom.toml:7: jobs"),
         Setting(option="--color", value="auto", origin="testloom.toml:8: color"),
     ]
+
+
+def test_a_history_is_a_file_of_the_project_or_a_database_elsewhere_or_nothing() -> None:
+    places = {"h.db": "h.db", "/h.db": "/h.db", "postgresql://host/db": "postgresql://host/db"}
+    found = {
+        place: config(f"[history]\npath = '{place}'\nkeep-runs = 3").settings()[2:]
+        for place in (*places, "none")
+    }
+    assert {place: [(s.option, s.value) for s in those] for place, those in found.items()} == {
+        place: [("--history", value), ("--keep-runs", 3)]
+        for place, value in {**places, "none": "none"}.items()
+    }
+    assert refused("[history]\npaht = 'x'") == (
+        "testloom.toml:2: unknown key 'paht'; did you mean 'path'?"
+    )
 
 
 def test_a_profile_adds_to_the_environment() -> None:
@@ -174,6 +191,7 @@ def test_pyproject_has_its_own_table() -> None:
     text = "[project]\nname = 'x'\n\n[tool.testloom]\njobs = 3\n[tool.testloom.ui]\ndurations = 1"
     found = config(text, "pyproject.toml")
     assert [s.origin for s in found.settings()] == [
+        "pyproject.toml:4",
         "pyproject.toml:4",
         "pyproject.toml:5: jobs",
         "pyproject.toml:7: durations",

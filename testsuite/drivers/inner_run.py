@@ -91,6 +91,8 @@ class InnerRunDriver(DiffTestDriver):
             "TMPDIR": self.working_dir("tmp"),
             "LC_ALL": "C.UTF-8",
             "TZ": "UTC",
+            # Runs in one tree do not depend on each other, unless that is what is tested.
+            "TESTLOOM_NO_HISTORY": "1",
             "PYTHONPATH": os.pathsep.join(filter(None, (PACKAGES, os.environ.get("PYTHONPATH")))),
             **self.test_env.get("env", {}),
         }

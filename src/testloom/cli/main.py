@@ -29,6 +29,8 @@ _COMMANDS: Final = {
     "run": "testloom.cli.run:run",
     "list": "testloom.cli.run:list_tests",
     "report": "testloom.cli.report:report",
+    "history": "testloom.cli.history:run",
+    "compare": "testloom.cli.compare:run",
     "help": "testloom.cli.topics:show_topic",
     "e3": "testloom.cli.e3:run",
     "worker-node": "testloom.cli.worker_node:worker_node",

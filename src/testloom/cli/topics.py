@@ -14,6 +14,8 @@ Commands
   testloom [run] [PATH...]         run tests
   testloom list [--json] [PATH...] show what would run
   testloom report FORMAT[=PATH]... write reports of the last run
+  testloom history WHAT            ask earlier runs: runs, test NAME, flaky, slowest, failing
+  testloom compare [A [B]]         show what changed from one run to another
   testloom e3 SCRIPT [ARG...]      run a suite written for e3-testsuite, unchanged
   testloom help TOPIC              config, environment, exit-codes, selection, statuses
 """
@@ -63,12 +65,24 @@ to its directory. On the command line, -c FILE names another, -P NAME one of its
   keep-work = "failing"        # none, failing, all
   truncate-logs = 200
   max-consecutive-failures = 0
+  retries = 2                  # as --retries
+  retry-delay = 1
+  retry-budget = 20
+  flaky-fails = false
+  order = "auto"               # what failed last, then what takes longest; or "given"
+  fail-on = "any"              # or "new"
+  known-failures = "known.txt" # what is not new
   reports = ["junit=out/junit.xml"]
   distributor = "slurm:cluster" # as --distributor
   plugins = ["my_plugin"]      # modules with hooks
 
   [env]                        # added to the environment of every test
   LC_ALL = "C.UTF-8"
+
+  [history]
+  path = ".testloom/history.db"  # or the URL of a PostgreSQL database, or "none"
+  keep-runs = 200
+  keep-days = 90
 
   [ui]
   reporter = "auto"
@@ -90,6 +104,8 @@ Which tests are run
                    tests whose directory or name it is a part of. Several: all of these together.
   -k EXPR          of these, the tests whose name matches: words with and, or, not, ( )
   -m, --tags EXPR  of these, the tests whose tags match, in the same way
+  --lf             of these, those that failed in the last run or did not get to run
+  --last-failed RUN  the same, with another run
   --exclude GLOB   of these, not the tests whose name matches; may be given several times
   --list           show them; --list-format=json shows them as JSON
 

@@ -16,6 +16,7 @@ from testloom.console.text import counted
 from testloom.console.writer import Writer
 from testloom.model import reason
 from testloom.model.events import Load, Silent
+from testloom.model.expectation import Expectation
 from testloom.model.names import shown_line
 from testloom.model.result import ResultRecord
 from testloom.model.summary import ResultEntry, RunInfo, Summary
@@ -59,6 +60,10 @@ class Console(Silent):
         self.progress = Progress()
         self._blocks = 0
         self._resume_word = ""
+
+    def expect(self, expected: Expectation) -> None:
+        """Take note of what earlier runs say about this one, before it begins."""
+        self.progress.expect(expected)
 
     @property
     def broken(self) -> bool:

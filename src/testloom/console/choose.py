@@ -15,6 +15,7 @@ from testloom.console.summary import SLOWEST
 from testloom.console.writer import Writer
 from testloom.model.errors import UsageError, nearest
 from testloom.model.events import Silent
+from testloom.model.expectation import Expectation
 from testloom.model.summary import Summary
 
 REPORTERS: Final = ("auto", "live", "lines", "dots", "minimal", "github", "gitlab", "none")
@@ -32,6 +33,9 @@ class NoConsole(Silent):
     """Shows nothing."""
 
     broken = False
+
+    def expect(self, expected: Expectation) -> None:
+        """Do nothing."""
 
     def close(self) -> None:
         """Nothing is open."""

@@ -7,7 +7,9 @@ import itertools
 import statistics
 from typing import Final, NamedTuple
 
+from testloom.console.forecast import Forecast
 from testloom.console.text import cells, counted
+from testloom.model.expectation import NOTHING_EXPECTED, Expectation
 from testloom.model.names import shown_line
 from testloom.model.status import TestStatus
 from testloom.model.summary import ResultEntry, RunInfo
@@ -54,12 +56,19 @@ class Progress:
         self._durations: collections.deque[float] = collections.deque(maxlen=_RECENT)
         self._marks: collections.deque[tuple[float, int]] = collections.deque()
         self._started_at = 0.0
+        self._expected = NOTHING_EXPECTED
+        self._forecast = Forecast(NOTHING_EXPECTED, 1)
+
+    def expect(self, expected: Expectation) -> None:
+        """Take note of what earlier runs say about this one, before it begins."""
+        self._expected = expected
 
     def begin(self, run: RunInfo, tests: int, now: float) -> None:
         """Take note that *run* begins."""
         # Tests that cannot be run because what defines them is wrong have results, too.
         self.tests, self.jobs, self._started_at = max(tests, run.selected), run.jobs, now
         self._marks.append((now, 0))
+        self._forecast = Forecast(self._expected, run.jobs)
 
     def start(self, slot: int, running: Running) -> None:
         """Take note that *running* is in *slot* now."""
@@ -83,6 +92,8 @@ class Progress:
         else:
             self.counts[status] += 1
         self._seen.add(entry.test)
+        if self._forecast:
+            self._forecast.end(entry.test)
         if entry.time_s is not None:
             self._durations.append(entry.time_s)
 
@@ -93,7 +104,9 @@ class Progress:
 
     @property
     def share(self) -> float:
-        """How much of the run is done, 0 to 1."""
+        """How much of the run is done, 0 to 1: of its work, where that is known."""
+        if self._forecast and self.done < self.tests:
+            return self._forecast.share
         return self.done / self.tests if self.tests else 1.0
 
     @property
@@ -138,11 +151,14 @@ class Progress:
     def left_s(self, now: float) -> float | None:
         """Return how many seconds the rest may take; None if nothing is known.
 
-        Of two guesses the later one: each test that is left takes as long as half of those that
+        Where earlier runs tell how long tests take, see `Forecast`.  Else, of two guesses the later one: each test that is left takes as long as half of those that
         have ended took at most (true at the beginning of a run, when the rate is not), and the
         rest goes on as the last seconds did (true when few tests take most of the time).
         """
         left = self.tests - self.done
+        if self._forecast:
+            running = [(one.test, now - one.since) for one in self.running.values()]
+            return self._forecast.left_s(self.elapsed_s(now), running) if left > 0 else None
         if not self._durations or left <= 0:
             return None
         guess = statistics.median(self._durations) * left / max(1, min(self.jobs, left))

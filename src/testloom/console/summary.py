@@ -22,6 +22,7 @@ from testloom.console.text import (
 )
 from testloom.model import reason
 from testloom.model.causes import cause_of
+from testloom.model.compare import Comparison
 from testloom.model.names import shown_line
 from testloom.model.rerun import rerun_command
 from testloom.model.result import ResultRecord
@@ -42,9 +43,12 @@ def render_summary(summary: Summary, *, look: Look, durations: int = SLOWEST) ->
     *durations* is how many of the slowest tests to name.
     """
     groups = _groups(summary)
+    new = summary.changes is not None
     lines = [
-        *_listing("Failures", groups.failures, summary, look),
-        *_listing("Errors", groups.errors, summary, look),
+        *_listing("New failures" if new else "Failures", groups.failures, summary, look),
+        *_listing("New errors" if new else "Errors", groups.errors, summary, look),
+        *_named("Still failing", groups.still, look),
+        *_named("Fixed", groups.fixed, look),
         *_named("Interrupted", groups.interrupted, look),
         *_named("Unexpected passes", groups.unexpected, look),
         *_named("Expected failures", groups.expected, look),
@@ -77,6 +81,9 @@ class _Groups:
 
     failures: list[ResultEntry] = dataclasses.field(default_factory=list)
     errors: list[ResultEntry] = dataclasses.field(default_factory=list)
+    still: list[ResultEntry] = dataclasses.field(default_factory=list)
+    """Failures and errors that were there before, where that is known."""
+    fixed: list[ResultEntry] = dataclasses.field(default_factory=list)
     interrupted: list[ResultEntry] = dataclasses.field(default_factory=list)
     unexpected: list[ResultEntry] = dataclasses.field(default_factory=list)
     expected: list[ResultEntry] = dataclasses.field(default_factory=list)
@@ -93,13 +100,20 @@ def _groups(summary: Summary) -> _Groups:
         TestStatus.XFAIL: groups.expected,
         TestStatus.VERIFY: groups.to_verify,
     }
+    changes = summary.changes or Comparison()
+    still = {change.name for change in changes.still}
+    fixed = {change.name for change in changes.fixed}
     for entry in summary.entries:
         if entry.is_flaky:
             groups.flaky.append(entry)
+        if entry.name in fixed:
+            groups.fixed.append(entry)
         if entry.status is TestStatus.PASS or entry.reason == reason.RUN_ABORTED:
             continue
         if entry.reason == reason.INTERRUPTED:
             groups.interrupted.append(entry)
+        elif entry.name in still:
+            groups.still.append(entry)
         elif entry.status in by_status:
             by_status[entry.status].append(entry)
     return groups
@@ -244,7 +258,7 @@ def _near(path: str) -> str:
 
 
 def _next(groups: _Groups, look: Look) -> list[Line]:
-    failures = [*groups.failures, *groups.errors]
+    failures = [*groups.failures, *groups.errors, *groups.still]
     if not failures:
         return []
     command = shown_line(rerun_command(failures[0], look.program))

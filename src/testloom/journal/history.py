@@ -157,7 +157,10 @@ class HistoryStore:
         newest = self._newest(_MOST_RUNS)
         latest: dict[str, PastResult] = {}
         times = _Times()
+        wanted = frozenset(map(plain_text, tests))
         for result in self._for_recap(newest, tests):
+            if result.test not in wanted:
+                continue
             if result.reason not in (reason.RUN_ABORTED, reason.INTERRUPTED):
                 latest.setdefault(result.name, result)
             times.add(result)

@@ -12,7 +12,7 @@ class Expectation:
     """What is expected of a run before it begins."""
 
     tests_s: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    """Seconds that each test takes; those not mentioned are taken for ordinary ones."""
+    """Seconds that each test takes; empty if nothing is known."""
     paths_s: Mapping[str, float] = dataclasses.field(default_factory=dict)
     """Seconds from the start of each test to the end of the last that waits for it."""
 

@@ -146,8 +146,8 @@ def ran(status: TestStatus, why: str) -> bool:
 def flakiness(results: Sequence[PastResult]) -> Flakiness | None:
     """Return how unsteady the test of *results* is; None if they don't say that it is.
 
-    A test that began to fail and went on failing (or was put right once) is not flaky: it has
-    to turn at least twice, or to pass only when tried again.
+    A test that began to fail and went on failing, or failed until it was put right, has turned
+    once: that is not flaky.  It has to turn twice, or to pass only when it is tried again.
     """
     verdicts = [result.status.is_bad for result in results if result.ran]
     changes = sum(now != before for before, now in itertools.pairwise(verdicts))

@@ -23,6 +23,8 @@ from testloom.model.errors import UsageError, nearest
 
 FILE_NAME: Final = "testloom.toml"
 PYPROJECT: Final = "pyproject.toml"
+HISTORY: Final = os.path.join(".testloom", "history.db")
+"""Where the history of a project is, relative to its configuration."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,9 @@ class Values(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     keep_work: str | None = None
     truncate_logs: int | None = None
     max_consecutive_failures: int | None = None
+    order: str | None = None
+    fail_on: str | None = None
+    known_failures: str | None = None
     retries: int | str | None = None
     retry_delay: float | None = None
     retry_budget: int | None = None
@@ -62,6 +67,15 @@ class Ui(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     reporter: str | None = None
     color: str | None = None
     durations: int | None = None
+
+
+class History(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+    """What is kept of runs: the table ``history``."""
+
+    path: str | None = None
+    """A file, the URL of a PostgreSQL database, or ``none``."""
+    keep_runs: int | None = None
+    keep_days: int | None = None
 
 
 class Profile(Values, frozen=True, kw_only=True, rename="kebab"):
@@ -83,6 +97,7 @@ class Project(Values, frozen=True, kw_only=True, rename="kebab"):
     plugins: list[str] = []
     """Modules with more hooks."""
     ui: Ui = Ui()
+    history: History = History()
     profile: dict[str, Profile] = {}
 
 
@@ -97,6 +112,12 @@ _OPTIONS: Final = {
     "retry-delay": "--retry-delay",
     "retry-budget": "--retry-budget",
     "flaky-fails": "--flaky-fails",
+    "order": "--order",
+    "fail-on": "--fail-on",
+    "known-failures": "--known-failures",
+    "path": "--history",
+    "keep-runs": "--keep-runs",
+    "keep-days": "--keep-days",
     "reports": "--report",
     "distributor": "--distributor",
     "reporter": "--reporter",
@@ -145,8 +166,10 @@ class Config:
             UsageError: there is no such profile.
         """
         # Results belong to the project, not to wherever in it the run was started.
+        usual = {"--output-dir": "out", "--history": HISTORY}
         found = [
-            Setting(option="--output-dir", value=anchored(self.root, "out"), origin=self.where())
+            Setting(option=option, value=anchored(self.root, path), origin=self.where())
+            for option, path in usual.items()
         ]
         for path, table in self._tables(profile):
             for key, option in _OPTIONS.items():
@@ -168,6 +191,7 @@ class Config:
     def _tables(self, profile: str | None) -> Iterator[tuple[tuple[str, ...], object]]:
         yield (), self.project
         yield ("ui",), self.project.ui
+        yield ("history",), self.project.history
         if profile is not None:
             yield ("profile", profile), self._profile(profile)
 
@@ -179,8 +203,10 @@ class Config:
         return known[name]
 
     def _in_place(self, key: str, value: Any) -> object:
-        if key == "output-dir":
+        if key in {"output-dir", "known-failures"}:
             return anchored(self.root, value)
+        if key == "path":
+            return value if value == "none" or "://" in value else anchored(self.root, value)
         if key == "reports":
             return [_report_in_place(self.root, report) for report in value]
         return value
@@ -291,8 +317,10 @@ def _checked(config: Config, data: object) -> Project:
     if not isinstance(data, dict):
         raise UsageError(f"{config.where()}: 'testloom' must be a table")
     _check_keys(config, data, Project, ())
-    if isinstance(data.get("ui"), dict):
-        _check_keys(config, data["ui"], Ui, ("ui",))
+    for name, kind in (("ui", Ui), ("history", History)):
+        table = data.get(name)
+        if isinstance(table, dict):
+            _check_keys(config, table, kind, (name,))
     profiles = data.get("profile")
     for name, table in profiles.items() if isinstance(profiles, dict) else ():
         if isinstance(table, dict):

@@ -29,6 +29,7 @@ from testloom._version import __version__
 from testloom.model.errors import UsageError, nearest
 from testloom.suite import values
 from testloom.suite.config import Config, Setting, load_config
+from testloom.suite.options_history import add_history, add_order, add_rerunning
 from testloom.suite.retry_options import add_resume_options, add_retry_options
 from testloom.suite.run_options import RunOptions, limit_of
 
@@ -299,6 +300,7 @@ def build_parser(
     baselines.ours("-u --update-baselines", None, "replace expected by actual outputs")
     _add_output(parser.group("Output"))
     _add_results(parser.group("Results"))
+    add_history(parser.group("Earlier runs").ours)
     if e3:
         _add_e3(parser.group("As in e3-testsuite"))
     _add_platform(parser.group("Platform and logging"))
@@ -317,6 +319,7 @@ def _add_selection(group: Group) -> None:
     add("-k --keyword", "EXPR", "tests whose name matches EXPR", default="")
     add("-m --tags", "EXPR", "tests whose tags match EXPR", default="")
     add("--exclude", "GLOB", "not these tests", default=[])
+    add_rerunning(add)
     add("--list", None, "show the tests, do not run them", dest="list_format", const="text")
     formats = values.one_of(*values.LIST_FORMATS)
     add("--list-format", "text|json", "the same, in this format", type=formats)
@@ -333,6 +336,7 @@ def _add_execution(group: Group) -> None:
     add("--timeout", "S", limit, type=values.seconds)
     add("-x --fail-fast", None, "stop after the first failure", dest="max_failures", const=1)
     add("--max-failures --maxfail", "N", "stop after N failures; 0 never does", type=values.count)
+    add_order(add)
     add(
         "--start-method",
         "fork|spawn",
@@ -443,6 +447,7 @@ _EXAMPLES: Final = """
 Examples
   {prog}                            all tests, one slot per core
   {prog} -j16 parser/               one directory
+  {prog} --lf                       what failed last time
   {prog} -k 'add and not slow'      by name        --tags smoke   by tag
   {prog} --list parser/             show what would run
   {prog} -s -x parser/add           in this terminal, up to the first failure
@@ -450,10 +455,10 @@ Examples
 
 """
 _MOST_USED: Final = (
-    *("--keyword", "--tags", "--exclude", "--list", "--jobs", "--timeout", "--fail-fast"),
-    *("--max-failures", "--no-capture", "--pdb", "--keep-work", "--dev-temp"),
-    *("--update-baselines", "--reporter", "--color", "--durations", "--show-error-output"),
-    *("--verbose", "--quiet", "--output-dir", "--report", "--config", "--profile", "--version"),
+    *("--keyword", "--tags", "--exclude", "--lf", "--list", "--jobs", "--timeout", "--fail-fast"),
+    *("--no-capture", "--pdb", "--dev-temp"),
+    *("--update-baselines", "--reporter", "--durations", "--show-error-output"),
+    *("--verbose", "--quiet", "--output-dir", "--report", "--config", "--version"),
 )
 
 

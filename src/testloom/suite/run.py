@@ -88,14 +88,17 @@ def execute(
     collector: type[Collector] = Collector,
     retrying: Retrying | None = None,
     carry: Carry | None = None,
+    priorities: Mapping[str, float] | None = None,
 ) -> RunOutcome:
     """Run *plan*; return once everything has ended and every result is in *journal*.
 
     *collector* decides what the ends of fragments mean, *retrying* which tests run again; *carry*
-    is what to take over from another run.
+    is what to take over from another run, *priorities* which fragments come first.
     """
     loop = EventLoop()
-    run = _Run(plan, info, loop, journal, listeners, limits, reader_gone, collector, retrying)
+    run = _Run(
+        plan, info, loop, journal, listeners, limits, reader_gone, collector, retrying, priorities
+    )
     try:
         with signals.told_to(loop, run.signalled), run.workers(env, settings) as workers:
             run.begin()
@@ -121,6 +124,7 @@ class _Run:
         reader_gone: Callable[[], bool],
         collector: type[Collector],
         retrying: Retrying | None,
+        priorities: Mapping[str, float] | None,
     ) -> None:
         self._plan = plan
         self._info = info
@@ -143,6 +147,7 @@ class _Run:
             self._collect,
             jobs=info.jobs,
             loop=loop,
+            priorities=priorities,
         )
         self._workers: Workers | None = None
 

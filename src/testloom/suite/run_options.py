@@ -72,6 +72,24 @@ class RunOptions:
     target: str | None = None
     log_file: str | None = None
     profile: str | None = None
+    last_failed: str | None = None
+    """Run only what failed in this run, named as `find_run` wants it."""
+    failed_first: bool = False
+    new_first: bool = False
+    order: str = "auto"
+    """Whether earlier runs decide about the order, or it is as tests are ``given``."""
+    history: str = ""
+    """Where it is kept; ``none`` for nowhere, empty for the usual place."""
+    keep_runs: int = 200
+    """How many runs it keeps; 0 for all."""
+    keep_days: int = 90
+    fail_on: str = "any"
+    """Whether ``any`` failure makes the run fail, or only ``new`` ones."""
+    against: str | None = None
+    """The run whose failures are not new."""
+    known_failures: str | None = None
+    """The file that lists failures that are not new."""
+    update_known_failures: bool = False
 
     def __post_init__(self) -> None:
         _check("--jobs", values.jobs_in_range, self.jobs)
@@ -82,6 +100,8 @@ class RunOptions:
             ("--max-consecutive-failures", self.max_consecutive_failures),
             ("--durations", self.durations),
             ("--truncate-logs", self.truncate_logs),
+            ("--keep-runs", self.keep_runs),
+            ("--keep-days", self.keep_days),
         ):
             _check(option, values.not_negative, number)
         for option, word, words in (
@@ -90,6 +110,8 @@ class RunOptions:
             ("--cleanup-mode", self.cleanup_mode, values.CLEANUP_MODES),
             ("--reporter", self.reporter, values.REPORTERS),
             ("--color", self.color, values.COLORS),
+            ("--order", self.order, values.ORDERS),
+            ("--fail-on", self.fail_on, values.FAIL_ON),
         ):
             _check(option, values.one_of(*words), word)
         _check("--distributor", values.factory_text, self.distributor)
@@ -102,11 +124,21 @@ class RunOptions:
             _check("--report", values.report_text, report)
         if not self.output_dir:
             raise UsageError("--output-dir: the name is empty; name a directory")
+        if self.known_failures is None and self.update_known_failures:
+            raise UsageError("--update-known-failures: there is no file; add --known-failures FILE")
+        if self.against is not None and self.known_failures is not None:
+            raise UsageError("--against and --known-failures both say what is new; keep one")
 
     @property
     def in_process(self) -> bool:
         """Whether fragments run in the main process, with its terminal."""
         return self.no_capture or self.pdb
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether no test is left out because of what the user asked for."""
+        narrowed = (self.paths, self.keyword, self.tags, self.exclude, self.last_failed)
+        return not any(narrowed)
 
 
 def _check(option: str, check: Callable[[Any], object], value: object) -> None:

@@ -40,6 +40,7 @@ from testloom.suite.attempts import Retrying
 from testloom.suite.carrying import Resumed, selecting_words
 from testloom.suite.config import Config
 from testloom.suite.distributing import started
+from testloom.suite.earlier_runs import EarlierRuns
 from testloom.suite.fingerprints import note_fingerprints
 from testloom.suite.options import CommandLine, Parser, build_parser
 from testloom.suite.places import Places, dump_environ, working_place
@@ -50,6 +51,7 @@ from testloom.suite.resumed_line import resuming_command_line
 from testloom.suite.retry_options import retry_policy
 from testloom.suite.run import Listeners, RunOutcome, execute
 from testloom.suite.run_options import RunOptions
+from testloom.suite.sources import commit_of
 from testloom.suite.stopping import Limits
 from testloom.suite.versions import versions
 from testloom.workers.making import WorkerSettings
@@ -151,7 +153,7 @@ class Testsuite:
             roots=self._roots,
             finders=[*self.test_finders, *self._plugin_finders],
             selection=selection,
-            skip=[os.path.abspath(self.options.output_dir)],
+            skip=self._not_tests,
         )
         self.broken_tests = found.broken
         self.notes.extend(found.warnings)
@@ -197,6 +199,7 @@ class Testsuite:
         with self.opened(args) as line:
             with making_much():
                 tests = self.get_test_list(list(line.options.paths))
+            tests, self.broken_tests = self._earlier.choose(tests, self.broken_tests)
             if self._is_listing:
                 return 0, self._list(tests)
             if not tests and not self.broken_tests:
@@ -218,7 +221,9 @@ class Testsuite:
             carry = self._resumed.carry(the_plan) if self._resumed else None
             self.notes.extend([carry.note] if carry else [])
             info = self._info(run_dir, options, the_plan)
+            order, expected = self._earlier.begin(run_dir, the_plan, info.jobs)
             console = reporting.console(self.main.args, self._program)
+            console.expect(expected)
             listeners = Listeners([console, PluginListener(self._plugins, self._plugin_failed)])
             words = selecting_words(options)
             with contextlib.closing(console), journal_of(run_dir, info, the_plan, words) as journal:
@@ -233,17 +238,18 @@ class Testsuite:
                     ),
                     retrying=self._retrying,
                     carry=carry,
+                    priorities=order.priorities,
                     journal=journal,
                     listeners=listeners,
                     reader_gone=lambda: console.broken,
                 )
-                summary = self._summary(info, outcome, journal)
+                summary = self._earlier.judged(self._summary(info, outcome, journal))
                 problems = reporting.write(summary)
                 code = self._exit_code(summary, outcome, problems)
                 journal.run_ended(
                     duration_s=outcome.duration_s, stopped=outcome.stopped, exit_code=code
                 )
-                remarks = reporting.tell_server(summary)
+                remarks = [*reporting.tell_server(summary), *self._earlier.keep(summary, code)]
                 notes = [*summary.notes, *remarks, *problems]
                 listeners.run_ended(reporting.with_notes(summary, notes))
         return outcome.signum, code
@@ -282,6 +288,7 @@ class Testsuite:
         self.options = line.options
         self.config = line.config
         self._retrying = Retrying(retry_policy(line.options))
+        self._earlier = EarlierRuns(line.options, self.testsuite_name)
         return line
 
     def _prepare(self, line: CommandLine) -> None:
@@ -366,9 +373,17 @@ class Testsuite:
         )
         return EXIT_OK if tests or self.broken_tests else self._nothing_selected()
 
+    @property
+    def _not_tests(self) -> list[str]:
+        """The directories in which no tests are looked for."""
+        own = (os.path.abspath(self.options.output_dir), self._earlier.history_dir)
+        return [directory for directory in own if directory is not None]
+
     def _nothing_selected(self) -> int:
-        for note in self.notes:
+        for note in (*self.notes, *self._earlier.notes):
             print(f"testloom: {note}", file=sys.stderr)  # noqa: T201 - there is no console yet
+        if self._earlier.nothing_to_do:
+            return EXIT_OK
         print("testloom: no test selected", file=sys.stderr)  # noqa: T201 - as above
         return EXIT_NOTHING
 
@@ -393,6 +408,7 @@ class Testsuite:
 
     def _info(self, run_dir: RunDir, options: RunOptions, the_plan: Plan) -> RunInfo:
         jobs = 1 if options.in_process else options.jobs
+        commit, branch = commit_of(self.root_dir)
         return RunInfo(
             run_id=run_dir.run_id,
             suite=self.testsuite_name,
@@ -407,6 +423,8 @@ class Testsuite:
             resumes=self._resumed.run_id if self._resumed else "",
             environment=redacted(os.environ),
             versions=versions(),
+            commit=commit,
+            branch=branch,
         )
 
     def _summary(self, info: RunInfo, outcome: RunOutcome, journal: JournalWriter) -> Summary:
@@ -430,7 +448,8 @@ class Testsuite:
             return EXIT_INCOMPLETE
         if outcome.stopped:
             return EXIT_STOPPED
-        if summary.failed or (self.options.flaky_fails and summary.flaky):
+        flaky = self.options.flaky_fails and summary.flaky
+        if self._earlier.has_failed(summary) or flaky:
             return self.options.failure_exit_code
         return EXIT_OK
 

@@ -20,6 +20,8 @@ COLORS: Final = ("auto", "always", "never")
 START_METHODS: Final = ("fork", "spawn")
 CLEANUP_MODES: Final = ("none", "passing", "all")
 LIST_FORMATS: Final = ("text", "json")
+ORDERS: Final = ("auto", "given")
+FAIL_ON: Final = ("any", "new")
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 KEEP_WORK: Final = {"none": "all", "failing": "passing", "all": "none"}

@@ -1,0 +1,207 @@
+"""What a run takes from the runs before it, and what it leaves to those after it.
+
+In the order in which a run asks::
+
+    earlier = EarlierRuns(options, suite)        # before the run has a directory of its own
+    earlier.choose(tests, broken)                # --lf
+    earlier.begin(run_dir, plan, jobs)           # which order, how long it will take
+    earlier.judged(summary)                      # what is new, what is fixed
+    earlier.keep(summary, exit_code)             # into the history
+
+Nothing here ends a run: what is wrong with a history is a line in `notes`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+
+from testloom.journal.history import Kept
+from testloom.journal.history_access import PENDING, HistoryAccess, StoredHistory
+from testloom.journal.rundir import RunDir
+from testloom.model.compare import Comparison, compare
+from testloom.model.expectation import NOTHING_EXPECTED, Expectation
+from testloom.model.history import Recap
+from testloom.model.summary import Summary
+from testloom.model.test import BrokenTest, ParsedTest
+from testloom.scheduling.order import Order, ordered
+from testloom.suite import rerun
+from testloom.suite.gate import gate_of
+from testloom.suite.options_history import LATEST, NO_HISTORY
+from testloom.suite.planning import Plan
+from testloom.suite.run_options import RunOptions
+
+FILE = "history.db"
+"""The name of the history in the output directory, where there is no project to keep it for."""
+
+
+class EarlierRuns:
+    """The runs before one run, for those who need to know of them.
+
+    Raises:
+        UsageError: the options name a run or a file that is not there.
+    """
+
+    def __init__(
+        self, options: RunOptions, suite: str, *, environ: Mapping[str, str] = os.environ
+    ) -> None:
+        self._options = options
+        self._output_dir = os.path.abspath(options.output_dir)
+        self._on_build_server = bool(environ.get("CI"))
+        self._gate = gate_of(options, self._output_dir)
+        self._last: rerun.LastFailed | None = None
+        if options.last_failed is not None:
+            self._last = rerun.last_failed(self._output_dir, options.last_failed)
+        place = place_of(options)
+        self._access: HistoryAccess | None = None
+        if place is not None:
+            self._access = HistoryAccess(place=place, suite=suite, output_dir=self._output_dir)
+        self._failed: frozenset[str] = frozenset()
+        if options.failed_first and self._access is None:
+            self._failed = rerun.last_failed(self._output_dir, LATEST).tests
+        self._recap = Recap()
+        self._pending = ""
+        self.nothing_to_do = self._last is not None and bool(
+            self._last.run_id and not self._last.tests
+        )
+        """Whether only what failed is to be run, and nothing did."""
+        self._notes = [self._gate.note] if self._gate and self._gate.note else []
+
+    @property
+    def notes(self) -> list[str]:
+        """What people should know of this, one line each."""
+        problem = self._access.problem if self._access else ""
+        return [*self._notes, *([problem] if problem else [])]
+
+    @property
+    def history_dir(self) -> str | None:
+        """A directory that holds nothing but what we keep, if there is one."""
+        directory = os.path.dirname(self._access.place) if self._access else ""
+        return directory if os.path.basename(directory) == ".testloom" else None
+
+    def choose(
+        self, tests: list[ParsedTest], broken: list[BrokenTest]
+    ) -> tuple[list[ParsedTest], list[BrokenTest]]:
+        """Return those of *tests* and *broken* that shall be run."""
+        if self._last is None:
+            return tests, broken
+        tests, broken, notes = rerun.chosen(self._last, tests, broken)
+        self._notes += notes
+        return tests, broken
+
+    # -- before ---------------------------------------------------------------------------------
+
+    def begin(self, run_dir: RunDir, plan: Plan, jobs: int) -> tuple[Order, Expectation]:
+        """Return in which order to run *plan*, and what to expect of it."""
+        tests = list(plan.places)
+        if self._access is not None:
+            self._mark_pending(run_dir)
+            self._access.take_pending(self._kept, but=run_dir.run_id)
+            self._recap = self._access.use(lambda store: store.recap(tests)) or Recap()
+        by_length = self._options.order == "auto"
+        urgent = self._urgent(tests)
+        if not urgent and not (by_length and self._recap.usual_s):
+            return Order(), NOTHING_EXPECTED
+        owners = {uid: owner.name for uid, owner in plan.owners.items()}
+        predecessors = plan.graph.predecessors
+        usual = self._recap.usual_s
+        order = ordered(predecessors, owners, usual_s=usual, urgent=urgent, jobs=jobs)
+        expected = _expected(order, owners, usual)
+        if not by_length:
+            order = ordered(predecessors, owners, usual_s={}, urgent=urgent)
+        return order, expected
+
+    def _urgent(self, tests: Iterable[str]) -> set[str]:
+        """Return the tests that come first."""
+        found = set(self._failed)
+        if self._options.failed_first or self._options.order == "auto":
+            found |= {past.test for past in self._recap.latest.values() if past.status.is_bad}
+        if self._options.new_first and self._recap.against:
+            known = {past.test for past in self._recap.latest.values()}
+            found |= {test for test in tests if test not in known}
+        return found
+
+    def _mark_pending(self, run_dir: RunDir) -> None:
+        path = os.path.join(run_dir.path, PENDING)
+        with contextlib.suppress(OSError):  # whatever is wrong here, the journal will tell
+            os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o666))
+            self._pending = path
+
+    # -- after ----------------------------------------------------------------------------------
+
+    def judged(self, summary: Summary) -> Summary:
+        """Return *summary* with what changed, and with the history to look at."""
+        history = summary.history
+        if self._access is not None:
+            history = StoredHistory(self._access, before=summary.run.started_at)
+        changes = self._changes(summary)
+        notes = (*summary.notes, *self.notes)
+        return dataclasses.replace(summary, history=history, changes=changes, notes=notes)
+
+    def _changes(self, summary: Summary) -> Comparison | None:
+        if self._gate is not None:
+            return self._gate.compared(summary)
+        if not self._recap.against:
+            return None
+        latest = self._recap.latest.values()
+        return compare(latest, summary.entries, against=self._recap.against)
+
+    def has_failed(self, summary: Summary) -> bool:
+        """Tell whether the run of *summary* fails because of its tests."""
+        if self._gate is not None and summary.changes is not None:
+            return bool(summary.changes.new)
+        return bool(summary.failed)
+
+    def keep(self, summary: Summary, exit_code: int) -> Sequence[str]:
+        """Keep the run; return what people should know of that, one line each."""
+        told = set(self.notes)
+        if self._gate is not None:
+            note = self._gate.settle(
+                summary,
+                whole=self._options.is_whole and not summary.run.stopped,
+                on_build_server=self._on_build_server,
+            )
+            self._notes += [note] if note else []
+        if self._access is not None and self._access.add(
+            summary, exit_code=exit_code, kept=self._kept
+        ):
+            with contextlib.suppress(OSError):
+                os.unlink(self._pending)
+        return [note for note in self.notes if note not in told]
+
+    @property
+    def _kept(self) -> Kept:
+        return kept(self._options)
+
+
+def place_of(options: RunOptions) -> str | None:
+    """Return where the history is kept; None if it is not."""
+    if options.history == NO_HISTORY:
+        return None
+    if "://" in options.history:
+        return options.history
+    return os.path.abspath(options.history or os.path.join(options.output_dir, FILE))
+
+
+def kept(options: RunOptions) -> Kept:
+    """Return how much of the history is kept."""
+    return Kept(runs=options.keep_runs or None, days=options.keep_days or None)
+
+
+def _expected(order: Order, owners: Mapping[str, str], usual_s: Mapping[str, float]) -> Expectation:
+    """Return what to expect of the tests of a run: nothing, if most of them are not known."""
+    tests = dict.fromkeys(owners.values())
+    known = [usual_s[test] for test in tests if test in usual_s]
+    if 2 * len(known) < len(tests) or not known:
+        return NOTHING_EXPECTED
+    ordinary = statistics.median(known)
+    paths: dict[str, float] = {}
+    for uid, path in order.paths_s.items():
+        test = owners[uid]
+        if path > paths.get(test, 0.0):
+            paths[test] = path
+    usual = {test: usual_s.get(test, ordinary) for test in tests}
+    return Expectation(tests_s=usual, paths_s=paths)
