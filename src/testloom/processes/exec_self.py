@@ -38,9 +38,14 @@ def replace_by_program(argv: Sequence[str]) -> NoReturn:
     Raises:
         OSError: it cannot be run.
     """
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, programs do not
+    ignored = (signal.SIGPIPE, signal.SIGXFSZ)  # by Python; programs do not expect that
+    for number in ignored:
         signal.signal(number, signal.SIG_DFL)
-    os.execvp(argv[0], list(argv))  # noqa: S606 - no shell wanted
+    try:
+        os.execvp(argv[0], list(argv))  # noqa: S606 - no shell wanted
+    finally:  # there is no such program, and this process goes on
+        for number in ignored:
+            signal.signal(number, signal.SIG_IGN)
 
 
 def flags() -> list[str]:
