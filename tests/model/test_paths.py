@@ -46,6 +46,16 @@ def test_of_slot_and_dependency_the_later_one_is_critical() -> None:
     assert uids(spans, critical_path(spans)) == ["b", "c"]
 
 
+def test_fragments_that_take_no_time_do_not_break_the_path() -> None:
+    spans = [
+        span("a", 0, 0, 2),
+        span("b", 0, 2, 2),
+        span("c", 0, 2.0002, 2.0002),
+        span("d", 0, 2.0004, 3),
+    ]
+    assert uids(spans, critical_path(spans)) == ["a", "b", "c", "d"]
+
+
 def test_a_slot_that_was_idle_ends_the_path() -> None:
     spans = [span("late", 0, 3, 4)]
     assert uids(spans, critical_path(spans)) == ["late"]
@@ -87,8 +97,8 @@ def test_both_come_to_an_end_and_go_forward_in_time(
     ]
     for path in (critical_path(spans), longest_chain(spans)):
         assert len(set(path)) == len(path)
-        ends = [spans[place].ended_s for place in path]
-        assert ends == sorted(ends)
+        starts = [spans[place].started_s for place in path]
+        assert starts == sorted(starts)
     if spans:
         assert spans[critical_path(spans)[-1]].ended_s == max(one.ended_s for one in spans)
 

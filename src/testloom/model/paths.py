@@ -31,8 +31,8 @@ def critical_path(spans: Sequence[FragmentSpan]) -> list[int]:
     while at is not None:
         path.append(at)
         waited_for = [*before[at], *_occupant(spans, by_slot, at)]
-        # Ends lie further and further back, so this comes to an end.
-        earlier = [n for n in waited_for if spans[n].ended_s < spans[at].ended_s]
+        # Always further back, so this comes to an end.
+        earlier = [n for n in waited_for if _is_before(spans, n, at)]
         at = max(earlier, key=lambda n: spans[n].ended_s, default=None)
     return path[::-1]
 
@@ -45,7 +45,7 @@ def longest_chain(spans: Sequence[FragmentSpan]) -> list[int]:
     before = _predecessors(spans)
     total: dict[int, float] = {}
     came_from: dict[int, int | None] = {}
-    for at in sorted(range(len(spans)), key=lambda n: spans[n].started_s):
+    for at in sorted(range(len(spans)), key=lambda n: (spans[n].started_s, spans[n].ended_s)):
         best = max((n for n in before[at] if n in total), key=total.__getitem__, default=None)
         came_from[at] = best
         took_s = spans[at].ended_s - spans[at].started_s
@@ -90,6 +90,16 @@ def _occupant(
     """Return what had the slot of fragment *at* before it."""
     ends, places = by_slot[spans[at].slot]
     found = bisect.bisect_right(ends, spans[at].started_s + _ROUNDING_S) - 1
-    while found >= 0 and places[found] == at:
+    # Those that take no time may start and end within what rounding allows.
+    while found >= 0 and not _is_before(spans, places[found], at):
         found -= 1
     return places[found : found + 1] if found >= 0 else []
+
+
+def _is_before(spans: Sequence[FragmentSpan], one: int, other: int) -> bool:
+    """Tell whether fragment *one* began before *other*; of two at once, one does."""
+    return (spans[one].started_s, spans[one].ended_s, one) < (
+        spans[other].started_s,
+        spans[other].ended_s,
+        other,
+    )
