@@ -138,6 +138,18 @@ def test_what_a_killed_run_kept_in_reserve_is_freed(tmp_path: Path) -> None:
     assert os.listdir(tmp_path / killed) == [MARKER]
 
 
+def test_a_run_that_never_began_leaves_the_one_before_it_the_latest(tmp_path: Path) -> None:
+    out = str(tmp_path / "out")
+    with pytest.raises(UsageError, match="no"), open_run_dir(out):
+        raise UsageError("no")
+    assert (runs(out), os.path.lexists(tmp_path / "out" / "latest")) == ([], False)
+    with open_run_dir(out) as first:
+        Path(first.journal).touch()
+    with pytest.raises(UsageError, match="no"), open_run_dir(out):
+        raise UsageError("no")
+    assert (runs(out), find_run(out)) == ([first.run_id], first.path)
+
+
 def test_a_file_in_place_of_the_directory_is_refused(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("")
     assert refusal(tmp_path / "out") == (

@@ -82,6 +82,8 @@ def test_a_json_document_holds_all_that_is_known() -> None:
             "platform": "",
             "commit": "",
             "branch": "",
+            "shard": "",
+            "shard_plan": "",
             "resumes": "",
             "stopped": "too many failures",
             "selected": 2,

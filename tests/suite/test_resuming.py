@@ -227,7 +227,9 @@ def test_what_holds_no_run_cannot_be_resumed(tmp_path: Path) -> None:
     run_dir.mkdir()
     (run_dir / ".testloom-out").touch()
     (run_dir / "run.journal").write_bytes(b"")
-    with pytest.raises(UsageError, match=r"holds no run, so none can be resumed; start a new one$"):
+    with pytest.raises(
+        UsageError, match=r"holds no run, so none can be resumed; start a new one, or name"
+    ):
         Resumed(str(tmp_path), "latest")
 
 

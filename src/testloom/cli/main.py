@@ -31,6 +31,8 @@ _COMMANDS: Final = {
     "report": "testloom.cli.report:report",
     "history": "testloom.cli.history:run",
     "compare": "testloom.cli.compare:run",
+    "archive": "testloom.cli.archive:archive",
+    "merge": "testloom.cli.archive:merge_archives",
     "help": "testloom.cli.topics:show_topic",
     "e3": "testloom.cli.e3:run",
     "worker-node": "testloom.cli.worker_node:worker_node",

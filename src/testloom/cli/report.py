@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import os
 import sys
 from collections.abc import Sequence
-from typing import Final, NoReturn
+from typing import Final
 
+from testloom.cli.stored import CommandParser, output_dir_of
+from testloom.journal.archive import is_archive
 from testloom.journal.reader import read, summary_of
 from testloom.journal.rundir import JOURNAL, LATEST, find_run
 from testloom.model.errors import UsageError
@@ -21,15 +22,8 @@ from testloom.reports.registry import (
     parse_request,
     write_report,
 )
-from testloom.suite.config import find_config
-from testloom.suite.options import build_parser, read_command_line
 
 NOT_WRITTEN: Final = 3
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"report: {message.removeprefix('argument ')}; see 'testloom report -h'")
 
 
 def report(args: Sequence[str]) -> int:
@@ -38,10 +32,11 @@ def report(args: Sequence[str]) -> int:
     if not asked.reports:
         raise UsageError(f"report: name a format: {', '.join(sorted(BUILT_IN))}")
     requests = [parse_request(text) for text in asked.reports]
-    output_dir = os.path.abspath(_output_dir(asked))
-    run_dir = find_run(output_dir, asked.run)
-    summary = _summary(run_dir)
-    check_targets(requests, run_dir)
+    run_dir = find_run(output_dir_of(asked), asked.run)
+    # Where an archive has been unpacked to goes away with this process.
+    home = os.path.dirname(os.path.abspath(asked.run)) if is_archive(asked.run) else run_dir
+    summary = _summary(run_dir, home)
+    check_targets(requests, home)
     problems = 0
     for request in requests:
         try:
@@ -55,13 +50,13 @@ def report(args: Sequence[str]) -> int:
     return NOT_WRITTEN if problems else 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="testloom report",
+def _parser() -> CommandParser:
+    parser = CommandParser(
+        "report",
         usage="testloom report FORMAT[=PATH]... [--run RUN] [-o DIR]",
         description="Write reports of a run from what it left in its output directory.",
-        epilog="RUN is latest, latest~1 for the one before it, or a part of a run's name.",
-        allow_abbrev=False,
+        epilog="RUN is latest, latest~1 for the one before it, a part of a run's name, or an"
+        " archive (.zip).",
     )
     parser.add_argument(
         "reports",
@@ -70,26 +65,13 @@ def _parser() -> argparse.ArgumentParser:
         help=f"{', '.join(sorted(BUILT_IN))}; PATH '-' is the standard output",
     )
     parser.add_argument("--run", metavar="RUN", default=LATEST, help="which run (default: latest)")
-    parser.add_argument("-o", "--output-dir", metavar="DIR", help="the output directory of the run")
-    parser.add_argument("-c", "--config", metavar="FILE", help="use this testloom.toml")
-    parser.add_argument("-P", "--profile", metavar="NAME", help="use this profile's settings")
+    parser.add_places()
     return parser
 
 
-def _output_dir(asked: argparse.Namespace) -> str:
-    """Return where a run with the same options would have left its results."""
-    same = [
-        f"--{name.replace('_', '-')}={value}"
-        for name in ("output_dir", "config", "profile")
-        if (value := getattr(asked, name)) is not None
-    ]
-    config = None if asked.config else find_config(".")
-    return read_command_line(build_parser("testloom"), same, config=config).options.output_dir
-
-
-def _summary(run_dir: str) -> Summary:
+def _summary(run_dir: str, home: str) -> Summary:
     summary = summary_of(read(os.path.join(run_dir, JOURNAL)))
     for note in summary.notes:
         print(f"testloom: {note}", file=sys.stderr)
     # The directory may have been moved, or come from another machine.
-    return dataclasses.replace(summary, run=dataclasses.replace(summary.run, output_dir=run_dir))
+    return dataclasses.replace(summary, run=dataclasses.replace(summary.run, output_dir=home))

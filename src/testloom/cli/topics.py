@@ -16,6 +16,8 @@ Commands
   testloom report FORMAT[=PATH]... write reports of the last run
   testloom history WHAT            ask earlier runs: runs, test NAME, flaky, slowest, failing
   testloom compare [A [B]]         show what changed from one run to another
+  testloom archive FILE.zip        write the last run as one file, for other machines
+  testloom merge FILE.zip...       make one run of several archives, such as shards
   testloom e3 SCRIPT [ARG...]      run a suite written for e3-testsuite, unchanged
   testloom help TOPIC              config, environment, exit-codes, selection, statuses
 """

@@ -24,6 +24,7 @@ import secrets
 import socket
 from typing import Final, Self
 
+from testloom.journal.archive import is_archive, unpacked
 from testloom.journal.writer import RESERVE
 from testloom.model.errors import UsageError
 from testloom.processes.clock import Clock, SystemClock, iso
@@ -76,8 +77,19 @@ class RunDir:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
+        if kind is not None and not os.path.lexists(self.journal):
+            self._give_up()
         self.close()
+
+    def _give_up(self) -> None:
+        """Nothing has begun: let the run before this one be the latest again."""
+        with contextlib.suppress(OSError):
+            if self.previous is None:
+                os.unlink(os.path.join(self.output_dir, LATEST))
+            else:
+                _point_latest(self.output_dir, os.path.basename(self.previous))
+        remove_tree(self.path)
 
 
 def open_run_dir(output_dir: str, clock: Clock | None = None, *, keep: int = KEPT_RUNS) -> RunDir:
@@ -130,12 +142,14 @@ def runs(output_dir: str) -> list[str]:
 def find_run(output_dir: str, reference: str = LATEST) -> str:
     """Return the path of the directory of a run in *output_dir*.
 
-    *reference* is ``latest``, ``latest~N`` (the Nth before it), or the beginning or the end of
-    the id of one run.
+    *reference* is ``latest``, ``latest~N`` (the Nth before it), the beginning or the end of the
+    id of one run, or the path of an archive: then the directory is there as long as this process.
 
     Raises:
         UsageError: there is no such run, or there are several.
     """
+    if is_archive(reference):
+        return unpacked(reference)
     known = runs(output_dir)
     if not known:
         raise UsageError(f"{output_dir}: holds no run; run the tests first")

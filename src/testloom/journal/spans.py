@@ -76,7 +76,8 @@ def _spans(file: BinaryIO, size: int) -> Iterator[FragmentSpan]:
             ended_s=ended_s,
             cpu_s=cpu_s,
             end=end,
-            after=tuple(uids[place] for place in follows.get(start.uid, ())),
+            # What comes from elsewhere may name fragments that it does not have.
+            after=tuple(uids[n] for n in follows.get(start.uid, ()) if 0 <= n < len(uids)),
         )
 
     for _, data in form.records_in(file, size, _WANTED):

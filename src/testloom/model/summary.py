@@ -90,6 +90,10 @@ class RunInfo:
     commit: str = ""
     """The commit of the sources that are tested; empty if that is not known."""
     branch: str = ""
+    shard: str = ""
+    """Which share of the tests it has, such as ``2/4``; empty if it has all."""
+    shard_plan: str = ""
+    """Digest of how the tests were divided: the same for all shares that belong together."""
     resumes: str = ""
     """Name of the run that this one goes on with; empty if there is none."""
     environment: Mapping[str, str] = dataclasses.field(default_factory=dict)

@@ -11,8 +11,9 @@ import contextlib
 import os
 import stat
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 _CHUNK = 1 << 20
 _LONG = 3800
@@ -212,13 +213,24 @@ def write_whole(path: str | Path, data: bytes | str | Iterable[str]) -> None:
     Raises:
         OSError: the directory cannot be written, or the disk is full.
     """
+    with whole_file(path) as file:
+        pieces = (data,) if isinstance(data, bytes | str) else data
+        file.writelines(p.encode("utf-8") if isinstance(p, str) else p for p in pieces)
+
+
+@contextlib.contextmanager
+def whole_file(path: str | Path) -> Iterator[BinaryIO]:
+    """Give a file to write, which takes the place of *path* if the block ends well.
+
+    Raises:
+        OSError: the directory cannot be written, or the disk is full.
+    """
     path = os.fspath(path)
     directory = os.path.dirname(path) or "."
     fd, temporary = tempfile.mkstemp(dir=directory, prefix=".", suffix=".tmp")
     try:
-        with open(fd, "wb", buffering=1 << 16) as file:
-            pieces = (data,) if isinstance(data, bytes | str) else data
-            file.writelines(p.encode("utf-8") if isinstance(p, str) else p for p in pieces)
+        with open(fd, "w+b", buffering=1 << 16) as file:
+            yield file
             os.fchmod(file.fileno(), 0o666 & ~_umask())
         os.replace(temporary, path)
     except BaseException:

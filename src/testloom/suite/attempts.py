@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
@@ -17,7 +18,7 @@ import msgspec
 
 from testloom.model.summary import ResultEntry
 from testloom.processes.files import remove_tree
-from testloom.suite.planning import Plan, PlannedTest
+from testloom.suite.planning import Plan, PlannedTest, followed_tests
 from testloom.suite.retries import Again, Counts, Retries, RetryPolicy, own_retries
 
 Made: TypeAlias = tuple[ResultEntry, bytes]
@@ -88,12 +89,7 @@ class Retrying:
         }
         if not names:
             return frozenset()
-        depended_on = {
-            plan.owners[before].name
-            for uid, follows in plan.graph.predecessors.items()
-            for before in follows
-            if plan.owners[before] is not plan.owners[uid]
-        }
+        depended_on = set(itertools.chain.from_iterable(followed_tests(plan).values()))
         if names & depended_on:
             how_many = len(names & depended_on)
             self.notes = (f"{how_many} of the tests never run again, because others follow them",)

@@ -20,7 +20,7 @@ from testloom.journal.rundir import JOURNAL, find_run
 from testloom.journal.writer import JournalWriter
 from testloom.model.errors import UsageError
 from testloom.model.summary import ResultEntry
-from testloom.suite.planning import Plan
+from testloom.suite.planning import Plan, followed_tests
 from testloom.suite.resuming import Fate, Known, fates
 from testloom.suite.run_options import RunOptions
 
@@ -100,7 +100,7 @@ class Resumed:
         """Take what need not run out of *plan*; return what to carry in its place."""
         known = known_tests(self.journal)
         inputs = {name: test.inputs for name, test in plan.tests.items()}
-        decided = fates(known, inputs, _followed(plan))
+        decided = fates(known, inputs, followed_tests(plan))
         gone = [uid for uid, owner in plan.owners.items() if decided[owner.name] is Fate.CARRIED]
         plan.graph.remove(gone)
         for uid in gone:
@@ -138,6 +138,10 @@ def selecting_words(options: RunOptions) -> tuple[str, ...]:
         words.append(f"--keyword={options.keyword}")
     if options.tags:
         words.append(f"--tags={options.tags}")
+    if options.shard is not None:
+        words.append(f"--shard={options.shard}")
+    if options.shard_times is not None:
+        words.append(f"--shard-times={options.shard_times}")
     return (*words, *(["--", *options.paths] if options.paths else ()))
 
 
@@ -145,19 +149,11 @@ def _read(run_dir: str) -> Journal:
     path = os.path.join(run_dir, JOURNAL)
     journal = read(path)
     if journal.run is None:
-        raise UsageError(f"{path}: holds no run, so none can be resumed; start a new one")
+        raise UsageError(
+            f"{path}: holds no run, so none can be resumed; start a new one, or name"
+            " another with --resume-run"
+        )
     return journal
-
-
-def _followed(plan: Plan) -> dict[str, set[str]]:
-    """Return which other tests each test follows."""
-    found: dict[str, set[str]] = {}
-    owners = plan.owners
-    for uid, before in plan.graph.predecessors.items():
-        for other in before:
-            if owners[other] is not owners[uid]:
-                found.setdefault(owners[uid].name, set()).add(owners[other].name)
-    return found
 
 
 def _told(run_id: str, decided: Mapping[str, Fate], known: Mapping[str, Known]) -> str:

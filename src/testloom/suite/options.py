@@ -32,6 +32,7 @@ from testloom.suite.config import Config, Setting, load_config
 from testloom.suite.options_history import add_history, add_order, add_rerunning
 from testloom.suite.retry_options import add_resume_options, add_retry_options
 from testloom.suite.run_options import RunOptions, limit_of
+from testloom.suite.shard_options import add_archive_option, add_shard_options
 
 SUITE_HEADING: Final = "Options of this suite"
 _PREFIX: Final = "testloom_"
@@ -321,6 +322,7 @@ def _add_selection(group: Group) -> None:
     add("--exclude", "GLOB", "not these tests", default=[])
     add_rerunning(add)
     add("--list", None, "show the tests, do not run them", dest="list_format", const="text")
+    add_shard_options(group)
     formats = values.one_of(*values.LIST_FORMATS)
     add("--list-format", "text|json", "the same, in this format", type=formats)
     group.e3("--list-json", "FILE", "write the list of tests as JSON to FILE")
@@ -387,6 +389,7 @@ def _add_results(group: Group) -> None:
     lines = "keep the first and last N lines of logs; 0 keeps all (default: 200)"
     code = "exit with N if a test failed (default: 1)"
     add("-o --output-dir", "DIR", "results (default: out)", default="out")
+    add_archive_option(group)
     group.ours(
         "--report",
         "FORMAT[=PATH]",
@@ -455,9 +458,9 @@ Examples
 
 """
 _MOST_USED: Final = (
-    *("--keyword", "--tags", "--exclude", "--lf", "--list", "--jobs", "--timeout", "--fail-fast"),
+    *("--keyword", "--tags", "--lf", "--list", "--jobs", "--timeout", "--fail-fast"),
     *("--no-capture", "--pdb", "--dev-temp"),
-    *("--update-baselines", "--reporter", "--durations", "--show-error-output"),
+    *("--update-baselines", "--reporter", "--show-error-output"),
     *("--verbose", "--quiet", "--output-dir", "--report", "--config", "--version"),
 )
 

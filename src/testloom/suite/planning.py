@@ -129,6 +129,17 @@ def plan(
     return result
 
 
+def followed_tests(plan: Plan) -> dict[str, set[str]]:
+    """Return which other tests each test of *plan* follows, for those that follow any."""
+    found: dict[str, set[str]] = {}
+    owners = plan.owners
+    for uid, before in plan.graph.predecessors.items():
+        for other in before:
+            if owners[other] is not owners[uid]:
+                found.setdefault(owners[uid].name, set()).add(owners[other].name)
+    return found
+
+
 def _driver(test: ParsedTest, env: Any) -> Any:
     test_env = test.test_env
     test_env["test_dir"] = test.test_dir

@@ -12,7 +12,9 @@ from typing import Any
 from testloom import reports
 from testloom.console.base import Console
 from testloom.console.choose import NoConsole, choose, reporter_for
-from testloom.model.summary import Summary
+from testloom.journal.archive import pack
+from testloom.model.errors import UsageError
+from testloom.model.summary import RunInfo, Summary
 from testloom.reports import Report, ReportRequest
 from testloom.reports.github import add_step_summary
 from testloom.suite.run_options import RunOptions
@@ -27,6 +29,8 @@ class Reporting:
     is_quiet: bool = False
     step_summary: str = ""
     """The file that GitHub shows as the summary of a step; empty elsewhere."""
+    archive: str | None = None
+    """Where to leave the run as one file."""
 
     @classmethod
     def of(
@@ -43,10 +47,12 @@ class Reporting:
             wanted.append(f"junit={options.xunit_output}")
         requests = tuple(reports.parse_request(text, formats) for text in wanted)
         reports.check_targets(requests, output_dir, formats)
+        if options.archive is not None:
+            check_archive(options.archive)
         is_quiet = options.verbosity < 0 and options.reporter == "auto"
         is_github = not is_quiet and reporter_for(options.reporter, os.environ) == "github"
         step_summary = os.environ.get("GITHUB_STEP_SUMMARY", "") if is_github else ""
-        return cls(requests, formats, is_quiet, step_summary)
+        return cls(requests, formats, is_quiet, step_summary, options.archive)
 
     def console(self, namespace: Any, program: str) -> Console | NoConsole:
         """Return the listener that tells people about the run."""
@@ -73,6 +79,16 @@ class Reporting:
             return (f"{self.step_summary}: the summary for GitHub cannot be written: {why}",)
         return ()
 
+    def write_archive(self, run: RunInfo, journal: str) -> tuple[str, ...]:
+        """Leave *run*, which has ended, as one file; return a line if that could not be written."""
+        if self.archive is None:
+            return ()
+        try:
+            pack(journal, self.archive, run_id=run.run_id, suite=run.suite)
+        except OSError as error:
+            return (f"{self.archive}: the archive is not written: {error.strerror}",)
+        return ()
+
     def with_notes(self, summary: Summary, notes: Sequence[str]) -> Summary:
         """Return *summary* with *notes* and with where the reports are."""
         where = [
@@ -80,7 +96,23 @@ class Reporting:
             + _near(request.target(summary.run.output_dir, self.formats))
             for request in self.requests
         ]
+        if self.archive is not None:
+            where.append(f"archive: {self.archive}")
         return dataclasses.replace(summary, notes=(*notes, *where))
+
+
+def check_archive(path: str) -> None:
+    """See that an archive can be written to *path*.
+
+    Raises:
+        UsageError: it can't.
+    """
+    directory = os.path.dirname(os.path.abspath(path))
+    if os.path.isdir(path):
+        raise UsageError(f"{path}: the archive cannot be written here: it is a directory")
+    if not os.access(directory, os.W_OK):
+        why = "no permission to write" if os.path.isdir(directory) else "no such directory"
+        raise UsageError(f"{path}: the archive cannot be written here: {why}; name another file")
 
 
 def _near(path: str) -> str:

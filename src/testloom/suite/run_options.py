@@ -40,6 +40,12 @@ class RunOptions:
     flaky_fails: bool = False
     repeat: int = 1
     until_fail: bool = False
+    shard: str | None = None
+    """``K/N``."""
+    shard_times: str | None = None
+    """The run by whose times tests are divided."""
+    archive: str | None = None
+    """Write the run as one file to this path."""
     resume: str | None = None
     """The run to go on with, as `testloom.journal.rundir.find_run` takes it."""
     start_method: str = "fork"

@@ -51,6 +51,7 @@ from testloom.suite.resumed_line import resuming_command_line
 from testloom.suite.retry_options import retry_policy
 from testloom.suite.run import Listeners, RunOutcome, execute
 from testloom.suite.run_options import RunOptions
+from testloom.suite.shares import keep_share
 from testloom.suite.sources import commit_of
 from testloom.suite.stopping import Limits
 from testloom.suite.versions import versions
@@ -201,7 +202,7 @@ class Testsuite:
                 tests = self.get_test_list(list(line.options.paths))
             tests, self.broken_tests = self._earlier.choose(tests, self.broken_tests)
             if self._is_listing:
-                return 0, self._list(tests)
+                return 0, self._list(self._share_of(tests))
             if not tests and not self.broken_tests:
                 return 0, self._nothing_selected()
             return self._run(tests, line)
@@ -249,6 +250,8 @@ class Testsuite:
                 journal.run_ended(
                     duration_s=outcome.duration_s, stopped=outcome.stopped, exit_code=code
                 )
+                if unwritten := reporting.write_archive(info, run_dir.journal):
+                    problems, code = (*problems, *unwritten), EXIT_INCOMPLETE
                 remarks = [*reporting.tell_server(summary), *self._earlier.keep(summary, code)]
                 notes = [*summary.notes, *remarks, *problems]
                 listeners.run_ended(reporting.with_notes(summary, notes))
@@ -387,6 +390,15 @@ class Testsuite:
         print("testloom: no test selected", file=sys.stderr)  # noqa: T201 - as above
         return EXIT_NOTHING
 
+    def _share_of(self, tests: list[ParsedTest]) -> list[ParsedTest]:
+        """Return those of *tests*, and leave those of the broken ones, that are to be listed."""
+        if self.options.shard is None:
+            return tests
+        the_plan = self.plan(tests)
+        broken = {one.test_name: one for one in the_plan.broken}
+        self.broken_tests = list(broken.values())
+        return [test for test in tests if test.test_name in the_plan.tests]
+
     def plan(self, tests: list[ParsedTest]) -> Plan:
         """Return the graph of the fragments of *tests*, with the broken ones that were found."""
 
@@ -403,6 +415,7 @@ class Testsuite:
             prepare=self._retrying.prepare,
             adjust=adjust,
         )
+        self._division = keep_share(the_plan, self.options)
         note_fingerprints(the_plan, tests, [os.path.abspath(self.options.output_dir)])
         return the_plan
 
@@ -420,6 +433,8 @@ class Testsuite:
             host=socket.gethostname(),
             platform=f"{platform.system()}-{platform.machine()}".lower(),
             selected=len(the_plan.tests) + len(the_plan.broken),
+            shard=(self.options.shard or "") if self._division else "",
+            shard_plan=self._division,
             resumes=self._resumed.run_id if self._resumed else "",
             environment=redacted(os.environ),
             versions=versions(),
@@ -456,6 +471,8 @@ class Testsuite:
     _plugin_problems: int = 0
     _resumed: Resumed | None = None
     """The run that this one goes on with."""
+    _division: str = ""
+    """Digest of how the tests were divided; empty if they were not."""
 
     def _plugin_failed(self, line: str) -> None:
         self._plugin_problems += 1
