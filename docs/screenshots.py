@@ -211,7 +211,7 @@ class Run:
             load=load,
             spans=lambda: self.spans,
             history=self,
-            changes=compare(before, self.entries, against="run 20261120-003600-77d01"),
+            changes=compare(before, self.entries, against="20261120-003600-77d01"),
         )
 
 

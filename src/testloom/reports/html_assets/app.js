@@ -47,7 +47,8 @@ function App({ report }) {
     };
   }, [help]);
   useEffect(() => {
-    document.title = address.name ? `${address.name} \u2013 ${report.run.suite}` : `${report.run.suite}: ${report.last_line}`;
+    const suite = escaped(report.run.suite);
+    document.title = address.name ? `${escaped(address.name)} \u2013 ${suite}` : `${suite}: ${report.last_line}`;
   }, [address]);
   const pages = PAGES.filter((page) => !page.there || page.there(report));
   return [

@@ -26,7 +26,7 @@ function Graph({ report }) {
 
 function labelOf(group) {
   const names = [...new Set(group.map((span) => span.test))];
-  return names.length > 1 ? `${names[0]} and ${names.length - 1} more` : names[0];
+  return escaped(names[0]) + (names.length > 1 ? ` and ${names.length - 1} more` : "");
 }
 
 // Return the groups of fragments that hang together, those that take longest first.
@@ -84,13 +84,13 @@ function Picture({ group, spans, chain }) {
 }
 
 function Fragment({ span: one, at: [x, y], critical }) {
-  const name = one.test.split(/\/|__/).at(-1);
+  const name = escaped(one.test.split(/\/|__/).at(-1));
   const short = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}\u2026` : text);
   const content = [
-    h("title", null, `${one.test} ${one.name}: ${seconds(one.took)}`),
+    h("title", null, escaped(`${one.test} ${one.name}: ${seconds(one.took)}`)),
     h("rect", { class: "box", width: BOX.width, height: BOX.height, rx: 6 }),
     h("rect", { class: "tone", width: 4, height: BOX.height - 12, x: 6, y: 6, rx: 2 }),
-    h("text", { x: 18, y: 17 }, short(one.name || name, 22)),
+    h("text", { x: 18, y: 17 }, short(escaped(one.name) || name, 22)),
     h("text", { class: "quiet", x: 18, y: 32 }, `${short(name, 16)} \u00b7 ${seconds(one.took)}`),
   ];
   const look = { class: `node ${STATUSES[one.status][0]}${critical ? " critical" : ""}`, transform: `translate(${x} ${y})` };

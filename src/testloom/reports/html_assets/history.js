@@ -12,7 +12,7 @@ function Changes({ report }) {
     changes.slower.length && pageLink("changes", {}, `${changes.slower.length.toLocaleString("en")} slower`),
   ].filter(Boolean);
   return p({ class: "changes" }, parts.length ? parts : span("Nothing changed"),
-    changes.against && span({ class: "quiet" }, "since ", ...visible(changes.against)), h(Trend, { runs: report.runs }));
+    changes.against && span({ class: "quiet" }, "compared with ", ...visible(changes.against)), h(Trend, { runs: report.runs }));
 }
 
 // How many tests failed in the last runs.

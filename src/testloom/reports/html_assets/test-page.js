@@ -6,10 +6,11 @@ function TestPage({ report, name }) {
   useEffect(() => {
     let wanted = true;
     setDetails(null);
-    if (row) report.details(row).then((found) => wanted && setDetails(found));
+    const show = (found) => wanted && setDetails(found);
+    if (row) report.details(row).then(show, (error) => show({ lost: String(error) }));
     return () => (wanted = false);
   }, [name]);
-  if (!row) return h(EmptyNote, { text: `There is no test called ${name} in this report.` });
+  if (!row) return h(EmptyNote, { text: `There is no test called ${escaped(name)} in this report.` });
   return section({ class: "test", "aria-label": "Test" },
     h(TestHead, { report, row, details }),
     details ? h(TestParts, { key: name, report, row, details }) : null);
@@ -46,7 +47,7 @@ function Neighbours({ report, row }) {
   const at = rows.indexOf(row);
   if (at < 0) return null;
   const link = (other, text, key) =>
-    other && a({ href: `#/${testPath(other.name)}`, title: `${other.name} (${key})` }, text);
+    other && a({ href: `#/${testPath(other.name)}`, title: escaped(`${other.name} (${key})`) }, text);
   return span({ class: "neighbours" }, link(rows[at - 1], "Previous", "k"), link(rows[at + 1], "Next", "j"));
 }
 
@@ -83,7 +84,7 @@ function Tabs({ names, chosen, choose }) {
 }
 
 function LogView({ details }) {
-  if (details.lost) return p({ class: "warning" }, `The log is lost: ${details.lost}`);
+  if (details.lost) return p({ class: "warning" }, "The log is lost: ", ...visible(details.lost));
   return h(TextBlock, { text: details.log, what: "the log" });
 }
 

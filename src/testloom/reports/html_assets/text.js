@@ -3,6 +3,7 @@
 // The characters that would be invisible, or change how what is around them looks.
 const UNSAFE = "\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u00ad\\u061c\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u2069\\ufeff\\ufff9-\\uffff\\ud800-\\udfff";
 const UNSAFE_RUN = new RegExp(`[${UNSAFE}]`, "g");
+const PAIR_OR_UNSAFE = new RegExp(`[\\ud800-\\udbff][\\udc00-\\udfff]|[${UNSAFE}]`, "g");
 // Colours; other control sequences; what a terminal would be told (its title, links); line ends.
 const ESCAPES = new RegExp(
   "\\x1b\\[([0-9;:]*)m|\\x1b\\[[0-?]*[ -/]*[@-~]|\\x1b[\\]PX^_][^\\x07\\x1b\\n]*(?:\\x07|\\x1b\\\\)?"
@@ -17,16 +18,20 @@ function escapeOf(char) {
     : `\\u${number.toString(16).padStart(4, "0")}`;
 }
 
+// Return the text with each character that cannot be seen as an escape, for titles and pictures.
+function escaped(text) {
+  return text.replace(PAIR_OR_UNSAFE, (found) => (found.length > 1 ? found : escapeOf(found)));
+}
+
 // Return children: the text, with each character that cannot be seen as a marked escape.
 function visible(text) {
   if (text.search(UNSAFE_RUN) < 0) return [text];
   const children = [];
   let end = 0;
-  for (const found of text.matchAll(/[\ud800-\udbff][\udc00-\udfff]|[^]/g)) {
-    const char = found[0];
-    if (char.length > 1 || char.search(UNSAFE_RUN) < 0) continue;
+  for (const found of text.matchAll(PAIR_OR_UNSAFE)) {
+    if (found[0].length > 1) continue;
     if (found.index > end) children.push(text.slice(end, found.index));
-    children.push(span({ class: "control" }, escapeOf(char)));
+    children.push(span({ class: "control" }, escapeOf(found[0])));
     end = found.index + 1;
   }
   children.push(text.slice(end));

@@ -218,7 +218,7 @@ function drawNames(pen, spans, { x, lane, gap, colors }) {
     pen.beginPath();
     pen.rect(left, 0, room + 5, 1e5);
     pen.clip();
-    pen.fillText(span.test.split(/\/|__/).at(-1), left + 5, span.slot * lane + (lane - gap) / 2);
+    pen.fillText(escaped(span.test.split(/\/|__/).at(-1)), left + 5, span.slot * lane + (lane - gap) / 2);
     pen.restore();
   }
 }
