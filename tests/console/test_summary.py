@@ -11,6 +11,7 @@ from testloom.console.look import Look
 from testloom.console.spans import render, text_of
 from testloom.console.summary import render_summary
 from testloom.console.text import cells
+from testloom.model.compare import Change, Comparison
 from testloom.model.result import ResultRecord
 from testloom.model.status import TestStatus
 from testloom.model.summary import ResultEntry, RunInfo, Summary
@@ -189,3 +190,32 @@ def test_lines_fit_and_nothing_reaches_the_terminal() -> None:
     lines = [text_of(line) for line in render_summary(what, look=LOOK)]
     assert all(line.isprintable() for line in lines)
     assert max(cells(line) for line in lines if not line.startswith(" Next")) <= 80
+
+
+def test_what_is_new_is_told_apart_from_what_failed_before() -> None:
+    failed = [
+        entry("new/one", TestStatus.FAIL, message="output differs: +1 -1"),
+        entry("new/error", TestStatus.ERROR, message="no such driver"),
+        entry("old/one", TestStatus.FAIL, message="output differs: +9 -9"),
+        entry("old/two", TestStatus.ERROR),
+    ]
+    fixed = entry("fixed/one")
+    changes = Comparison(
+        against="1e77",
+        new=[Change(e.name, None, e) for e in failed[:2]],
+        still=[Change(e.name, e, e) for e in failed[2:]],
+        fixed=[Change(fixed.name, failed[0], fixed)],
+    )
+    assert (
+        shown(summary(*failed, fixed, entry("other"), changes=changes))
+        == """\
+ New failures (1)
+   FAIL   new/one  output differs: +1 -1
+ New errors (1)
+   ERROR  new/error  no such driver
+ Still failing (2)  old/one  old/two
+ Fixed (1)  fixed/one
+ Results  run 2f1c in 1:08
+ Next     ./run-tests new/one
+"""
+    )

@@ -196,11 +196,13 @@ def _pace(times: Sequence[tuple[float, float]], noise: Noise) -> float:
 
 
 def _bound(times: Sequence[float], noise: Noise) -> float:
-    """Return the time that what took *times* before stays below but for one case in hundreds."""
+    """Return the time up to which chance explains how long it takes what took *times* before."""
     middle = statistics.median(times)
     spread = statistics.median(abs(time - middle) for time in times)
-    # For a normal distribution, 1.48 of these are one standard deviation.
-    return max(middle * noise.ratio, middle + 3 * 1.4826 * spread)
+    # For a normal distribution, 1.48 of these are one standard deviation.  What is mostly quick
+    # and sometimes slow has no spread in that sense: it has been as slow before.
+    slow_before = sorted(times)[int(0.9 * len(times))]
+    return max(middle * noise.ratio, middle + 3 * 1.4826 * spread, slow_before)
 
 
 def latest(results: Mapping[str, Sequence[Seen]]) -> list[Seen]:
