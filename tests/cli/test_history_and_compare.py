@@ -152,7 +152,7 @@ def test_a_history_is_made_again_from_journals(capsys: pytest.CaptureFixture[str
     out = os.path.join(os.getcwd(), "out")
     assert answer(capsys, "history", "rebuild") == f"{out}/history.db: 2 runs of {out} are in it\n"
     rows = json.loads(answer(capsys, "history", "runs", "--json"))
-    assert [row["run_id"] for row in rows] == runs
+    assert [(row["run_id"], row["suite"]) for row in rows] == [(run, "s") for run in runs]
 
 
 def test_questions_that_make_no_sense_are_refused(

@@ -10,6 +10,7 @@ from testloom.console.failure import one_line, render_result
 from testloom.console.look import ASCII, Look
 from testloom.console.spans import render, text_of
 from testloom.console.text import cells
+from testloom.model.history import PastResult
 from testloom.model.result import ResultRecord
 from testloom.model.status import TestStatus
 from testloom.model.summary import ResultEntry
@@ -211,3 +212,20 @@ def test_a_result_in_one_line() -> None:
     assert text_of(one_line(e, LOOK)) == "ERROR a\\x1b 0.50s it\\x0abroke"
     assert text_of(one_line(entry("a", reason="diff"), LOOK)) == "FAIL  a diff"
     assert cells(text_of(one_line(entry("a" * 99, message="m" * 99), LOOK))) == 80
+
+
+@pytest.mark.parametrize(
+    ("past", "told"),
+    [
+        (None, []),
+        (TestStatus.SKIP, []),
+        (TestStatus.PASS, ["   history: passed in run 1e77, commit 9ab3f1c00000"]),
+        (TestStatus.ERROR, ["   history: failed in run 1e77 too, commit 9ab3f1c00000"]),
+    ],
+)
+def test_a_failure_says_how_the_test_was_before(past: TestStatus | None, told: list[str]) -> None:
+    before = past and PastResult(
+        name="t", run_id="1e77", started_at=0.0, status=past, commit="9ab3f1c" + "0" * 33
+    )
+    lines = block(entry(), record(), past=before).splitlines()
+    assert [line for line in lines if "history" in line] == told

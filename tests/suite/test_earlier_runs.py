@@ -164,7 +164,7 @@ def test_a_failed_test_that_is_gone_is_named(project: Project) -> None:
 
     _, lines = project.command("-j1", "--lf")
     assert lines[-1] == "0 passed, 1 failed, 0 skipped"
-    assert [note.endswith(" and not there now: t/b") for note in told(lines, "failed in run")] == [
+    assert [note.endswith(" and not there now: t/b") for note in told(lines, "not there now")] == [
         True
     ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, TextIO
 
 from testloom.console.failure import attempt_line, flaky_line, one_line, render_result
@@ -17,6 +17,7 @@ from testloom.console.writer import Writer
 from testloom.model import reason
 from testloom.model.events import Load, Silent
 from testloom.model.expectation import Expectation
+from testloom.model.history import PastResult
 from testloom.model.names import shown_line
 from testloom.model.result import ResultRecord
 from testloom.model.summary import ResultEntry, RunInfo, Summary
@@ -58,12 +59,17 @@ class Console(Silent):
         self.place = place
         self.look = place.look
         self.progress = Progress()
+        self._latest: Mapping[str, PastResult] = {}
         self._blocks = 0
         self._resume_word = ""
 
-    def expect(self, expected: Expectation) -> None:
-        """Take note of what earlier runs say about this one, before it begins."""
+    def expect(self, expected: Expectation, latest: Mapping[str, PastResult]) -> None:
+        """Take note of what earlier runs say about this one, before it begins.
+
+        *latest* is how each name was when it ran last.
+        """
         self.progress.expect(expected)
+        self._latest = latest
 
     @property
     def broken(self) -> bool:
@@ -148,7 +154,8 @@ class Console(Silent):
         if self._blocks > MOST_BLOCKS:
             note = f"{MOST_BLOCKS} failures were shown in full; here is one line for each of the others"
             return [[(note, "faint")], one_line(entry, self.look)]
-        return render_result(entry, loaded(entry, load), look=self.look)
+        past = self._latest.get(entry.name)
+        return render_result(entry, loaded(entry, load), look=self.look, past=past)
 
     def _tell_broken(self) -> None:
         if self.broken:

@@ -16,6 +16,7 @@ from testloom.console.writer import Writer
 from testloom.model.errors import UsageError, nearest
 from testloom.model.events import Silent
 from testloom.model.expectation import Expectation
+from testloom.model.history import PastResult
 from testloom.model.summary import Summary
 
 REPORTERS: Final = ("auto", "live", "lines", "dots", "minimal", "github", "gitlab", "none")
@@ -34,7 +35,7 @@ class NoConsole(Silent):
 
     broken = False
 
-    def expect(self, expected: Expectation) -> None:
+    def expect(self, expected: Expectation, latest: Mapping[str, PastResult]) -> None:
         """Do nothing."""
 
     def close(self) -> None:

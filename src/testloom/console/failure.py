@@ -11,6 +11,7 @@ from testloom.console.look import Look
 from testloom.console.spans import Line, Span
 from testloom.console.text import cells, cut, cut_middle, exact_duration, wrapped
 from testloom.model import reason
+from testloom.model.history import PastResult
 from testloom.model.log import binary_repr
 from testloom.model.names import shown_line
 from testloom.model.rerun import rerun_command
@@ -41,15 +42,16 @@ def render_result(
     *,
     look: Look,
     most: int | None = MOST_LINES,
+    past: PastResult | None = None,
 ) -> list[Line]:
     """Return *entry* and the rest of its *record* as lines, at most *most* (None: no limit).
 
     The order is fixed: what it is, the message, the program that was run last and how that
-    ended, the diff or else the end of the log, and how to run the test again.  Without a
-    *record* (it could not be read) what is known of the entry is shown.
+    ended, the diff or else the end of the log, how it was before (*past*), and how to run the
+    test again.  Without a *record* (it could not be read) what is known of the entry is shown.
     """
     top = [headline(entry, look), *_message(entry, look)]
-    bottom = _labels(entry, look)
+    bottom = [*_past(past), *_labels(entry, look)]
     if record is not None:
         top += _last_program(record, look)
     body: list[Line] = []
@@ -191,6 +193,16 @@ def _tail(text: str, look: Look, most: int | None) -> list[Line]:
 def _clipped(line: str, width: int, look: Look) -> str:
     # Before it is made safe, as a line may be megabytes long.
     return cut(shown_line(line[: 4 * width].rstrip().expandtabs()), width, look.glyphs.cut)
+
+
+def _past(past: PastResult | None) -> list[Line]:
+    """Say how the test was when it ran last, if that says something."""
+    if past is None or not past.ran:
+        return []
+    verb, end = ("failed", " too") if past.status.is_bad else ("passed", "")
+    commit = f", commit {past.commit[:12]}" if past.commit else ""
+    text = shown_line(f"{verb} in run {past.run_id}{end}{commit}")
+    return [[("   history: ", "faint"), (text, "")]]
 
 
 def _labels(entry: ResultEntry, look: Look) -> list[Line]:

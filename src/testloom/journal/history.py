@@ -73,11 +73,11 @@ class HistoryStore:
     # -- writing --------------------------------------------------------------------------------
 
     def add(self, run: PastRun, entries: Iterable[ResultEntry]) -> None:
-        """Keep *run* and its results; if it is kept already, this takes its place."""
+        """Keep *run*, whichever suite it is of; if it is kept already, this takes its place."""
         results = [e for e in entries if e.reason != reason.RUN_ABORTED]  # they say nothing
         names = {plain_text(name) for e in results for name in (e.name, e.test)}
-        database, key = self._database, {"run_id": run.run_id, "suite": self._suite}
-        key["host"] = plain_text(run.host)
+        database, suite, host = self._database, plain_text(run.suite), plain_text(run.host)
+        key: dict[str, Any] = {"run_id": run.run_id, "suite": suite, "host": host}
         with database.changing():
             same = "SELECT id FROM runs WHERE suite = :suite AND run_id = :run_id AND host = :host"
             for (old,) in database.rows(same, key):

@@ -113,6 +113,8 @@ class HistoryAccess:
             for run in rundir.runs(self.output_dir)
             if run != but and os.path.exists(os.path.join(self.output_dir, run, PENDING))
         ]
+        if not waiting or not self.use(lambda _store: True, create=True):
+            return  # journals are not read for nothing
         for run in waiting:
             path = os.path.join(self.output_dir, run)
             found = _read(path)

@@ -142,6 +142,8 @@ def selecting_words(options: RunOptions) -> tuple[str, ...]:
         words.append(f"--shard={options.shard}")
     if options.shard_times is not None:
         words.append(f"--shard-times={options.shard_times}")
+    if options.last_failed:
+        words.append(f"--last-failed={options.last_failed}")
     return (*words, *(["--", *options.paths] if options.paths else ()))
 
 

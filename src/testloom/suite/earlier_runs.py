@@ -24,7 +24,7 @@ from testloom.journal.history_access import PENDING, HistoryAccess, StoredHistor
 from testloom.journal.rundir import RunDir
 from testloom.model.compare import Comparison, compare
 from testloom.model.expectation import NOTHING_EXPECTED, Expectation
-from testloom.model.history import Recap
+from testloom.model.history import PastResult, Recap
 from testloom.model.summary import Summary
 from testloom.model.test import BrokenTest, ParsedTest
 from testloom.scheduling.order import Order, ordered
@@ -82,6 +82,16 @@ class EarlierRuns:
         directory = os.path.dirname(self._access.place) if self._access else ""
         return directory if os.path.basename(directory) == ".testloom" else None
 
+    @property
+    def latest(self) -> Mapping[str, PastResult]:
+        """How each name was when it ran last, as far as it is known; after `begin`."""
+        return self._recap.latest
+
+    def pinned(self, options: RunOptions) -> RunOptions:
+        """Return *options* so that they mean the same when other runs have come since."""
+        run_id = self._last.run_id if self._last else ""
+        return dataclasses.replace(options, last_failed=run_id or None)
+
     def choose(
         self, tests: list[ParsedTest], broken: list[BrokenTest]
     ) -> tuple[list[ParsedTest], list[BrokenTest]]:
@@ -100,7 +110,8 @@ class EarlierRuns:
         if self._access is not None:
             self._mark_pending(run_dir)
             self._access.take_pending(self._kept, but=run_dir.run_id)
-            self._recap = self._access.use(lambda store: store.recap(tests)) or Recap()
+            if not self._access.problem:  # to ask again would be to wait again
+                self._recap = self._access.use(lambda store: store.recap(tests)) or Recap()
         by_length = self._options.order == "auto"
         urgent = self._urgent(tests)
         if not urgent and not (by_length and self._recap.usual_s):
@@ -144,10 +155,7 @@ class EarlierRuns:
     def _changes(self, summary: Summary) -> Comparison | None:
         if self._gate is not None:
             return self._gate.compared(summary)
-        if not self._recap.against:
-            return None
-        latest = self._recap.latest.values()
-        return compare(latest, summary.entries, against=self._recap.against)
+        return changes_since(self._recap, summary)
 
     def has_failed(self, summary: Summary) -> bool:
         """Tell whether the run of *summary* fails because of its tests."""
@@ -175,6 +183,30 @@ class EarlierRuns:
     @property
     def _kept(self) -> Kept:
         return kept(self._options)
+
+
+def changes_since(recap: Recap, summary: Summary) -> Comparison | None:
+    """Return what changed in the run of *summary*; None if there was none before it."""
+    if not recap.against:
+        return None
+    return compare(recap.latest.values(), summary.entries, against=recap.against)
+
+
+def with_history(summary: Summary, options: RunOptions) -> Summary:
+    """Return *summary*, of a run that is over, with what was known when it began."""
+    place, began = place_of(options), summary.run.started_at
+    if place is None:
+        return summary
+    access = HistoryAccess(place=place, suite=summary.run.suite, output_dir=options.output_dir)
+    tests = list(dict.fromkeys(entry.test for entry in summary.entries))
+    recap = access.use(lambda store: store.recap(tests), before=began) or Recap()
+    problem = [access.problem] if access.problem else []
+    return dataclasses.replace(
+        summary,
+        history=StoredHistory(access, before=began),
+        changes=changes_since(recap, summary),
+        notes=(*summary.notes, *problem),
+    )
 
 
 def place_of(options: RunOptions) -> str | None:

@@ -224,9 +224,9 @@ class Testsuite:
             info = self._info(run_dir, options, the_plan)
             order, expected = self._earlier.begin(run_dir, the_plan, info.jobs)
             console = reporting.console(self.main.args, self._program)
-            console.expect(expected)
+            console.expect(expected, self._earlier.latest)
             listeners = Listeners([console, PluginListener(self._plugins, self._plugin_failed)])
-            words = selecting_words(options)
+            words = selecting_words(self._earlier.pinned(options))
             with contextlib.closing(console), journal_of(run_dir, info, the_plan, words) as journal:
                 outcome = execute(
                     the_plan,
