@@ -111,6 +111,19 @@ def test_the_end_of_a_run_says_what_is_new_what_still_fails_and_what_is_fixed(
     ]
 
 
+def test_a_report_of_a_stored_run_knows_what_was_before_it(project: Project) -> None:
+    project.run()
+    project.says("b", "y")
+    project.run()
+    project.run()
+
+    reports = [
+        project.command("report", "markdown=-", "--run", run)[1] for run in ("latest~1", "latest")
+    ]
+    shown = [[line for line in lines if "New failures" in line] for lines in reports]
+    assert [len(lines) for lines in shown] == [1, 0]
+
+
 def test_what_failed_last_comes_first(project: Project) -> None:
     project.says("c", "y")
     project.run()

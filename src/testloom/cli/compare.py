@@ -19,7 +19,7 @@ from testloom.model.errors import UsageError
 from testloom.model.names import shown_line
 from testloom.model.summary import RunInfo, Summary
 from testloom.processes.clock import iso
-from testloom.suite.earlier_runs import place_of
+from testloom.suite.kept_history import place_of
 from testloom.suite.run_options import RunOptions
 
 NEW_FAILURES: Final = 1

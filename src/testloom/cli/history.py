@@ -26,7 +26,7 @@ from testloom.model.history import (
 from testloom.model.names import shown_line
 from testloom.model.status import TestStatus
 from testloom.processes.clock import iso
-from testloom.suite.earlier_runs import place_of
+from testloom.suite.kept_history import place_of
 
 Rows = list[dict[str, Any]]
 _LAST: Final = {"runs": 20, "test": 50, "flaky": 50, "slowest": 10, "failing": 50}

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from testloom.cli.stored import CommandParser, output_dir_of
+from testloom.cli.stored import CommandParser, options_of
 from testloom.journal.archive import is_archive
 from testloom.journal.reader import read, summary_of
 from testloom.journal.rundir import JOURNAL, LATEST, find_run
@@ -22,6 +22,7 @@ from testloom.reports.registry import (
     parse_request,
     write_report,
 )
+from testloom.suite.kept_history import with_history
 
 NOT_WRITTEN: Final = 3
 
@@ -32,10 +33,13 @@ def report(args: Sequence[str]) -> int:
     if not asked.reports:
         raise UsageError(f"report: name a format: {', '.join(sorted(BUILT_IN))}")
     requests = [parse_request(text) for text in asked.reports]
-    run_dir = find_run(output_dir_of(asked), asked.run)
+    options, _ = options_of(asked)
+    run_dir = find_run(os.path.abspath(options.output_dir), asked.run)
     # Where an archive has been unpacked to goes away with this process.
     home = os.path.dirname(os.path.abspath(asked.run)) if is_archive(asked.run) else run_dir
-    summary = _summary(run_dir, home)
+    summary = with_history(_summary(run_dir, home), options)
+    for note in summary.notes:
+        print(f"testloom: {note}", file=sys.stderr)
     check_targets(requests, home)
     problems = 0
     for request in requests:
@@ -65,13 +69,11 @@ def _parser() -> CommandParser:
         help=f"{', '.join(sorted(BUILT_IN))}; PATH '-' is the standard output",
     )
     parser.add_argument("--run", metavar="RUN", default=LATEST, help="which run (default: latest)")
-    parser.add_places()
+    parser.add_places(history=True)
     return parser
 
 
 def _summary(run_dir: str, home: str) -> Summary:
     summary = summary_of(read(os.path.join(run_dir, JOURNAL)))
-    for note in summary.notes:
-        print(f"testloom: {note}", file=sys.stderr)
     # The directory may have been moved, or come from another machine.
     return dataclasses.replace(summary, run=dataclasses.replace(summary.run, output_dir=home))

@@ -64,6 +64,7 @@ class HistoryAccess:
     clock: Clock = dataclasses.field(default_factory=SystemClock)
     problem: str = ""
     """What is wrong, in one line; empty if nothing is known to be."""
+    _has_put_aside: bool = False
 
     def use(
         self,
@@ -87,9 +88,10 @@ class HistoryAccess:
                     store = HistoryStore(database, self.suite, before=before, branch=branch)
                     return action(store)
             except HistoryDamagedError as error:
-                self._put_aside(error)
-                if is_last:
+                if is_last or self._has_put_aside:  # it would be the same again
+                    self._say(str(error))
                     return None
+                self._put_aside(error)
             except HistoryError as error:
                 self._say(str(error))
                 return None
@@ -145,6 +147,7 @@ class HistoryAccess:
             yield database
 
     def _put_aside(self, error: HistoryError) -> None:
+        self._has_put_aside = True
         stamp = int(self.clock.wall())
         aside = f"{self.place}.damaged-{stamp}"
         try:

@@ -22,7 +22,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from testloom.journal.history import Kept
 from testloom.journal.history_access import PENDING, HistoryAccess, StoredHistory
 from testloom.journal.rundir import RunDir
-from testloom.model.compare import Comparison, compare
+from testloom.model.compare import Comparison
 from testloom.model.expectation import NOTHING_EXPECTED, Expectation
 from testloom.model.history import PastResult, Recap
 from testloom.model.summary import Summary
@@ -30,12 +30,10 @@ from testloom.model.test import BrokenTest, ParsedTest
 from testloom.scheduling.order import Order, ordered
 from testloom.suite import rerun
 from testloom.suite.gate import gate_of
-from testloom.suite.options_history import LATEST, NO_HISTORY
+from testloom.suite.kept_history import changes_since, kept, place_of
+from testloom.suite.options_history import LATEST
 from testloom.suite.planning import Plan
 from testloom.suite.run_options import RunOptions
-
-FILE = "history.db"
-"""The name of the history in the output directory, where there is no project to keep it for."""
 
 
 class EarlierRuns:
@@ -183,44 +181,6 @@ class EarlierRuns:
     @property
     def _kept(self) -> Kept:
         return kept(self._options)
-
-
-def changes_since(recap: Recap, summary: Summary) -> Comparison | None:
-    """Return what changed in the run of *summary*; None if there was none before it."""
-    if not recap.against:
-        return None
-    return compare(recap.latest.values(), summary.entries, against=recap.against)
-
-
-def with_history(summary: Summary, options: RunOptions) -> Summary:
-    """Return *summary*, of a run that is over, with what was known when it began."""
-    place, began = place_of(options), summary.run.started_at
-    if place is None:
-        return summary
-    access = HistoryAccess(place=place, suite=summary.run.suite, output_dir=options.output_dir)
-    tests = list(dict.fromkeys(entry.test for entry in summary.entries))
-    recap = access.use(lambda store: store.recap(tests), before=began) or Recap()
-    problem = [access.problem] if access.problem else []
-    return dataclasses.replace(
-        summary,
-        history=StoredHistory(access, before=began),
-        changes=changes_since(recap, summary),
-        notes=(*summary.notes, *problem),
-    )
-
-
-def place_of(options: RunOptions) -> str | None:
-    """Return where the history is kept; None if it is not."""
-    if options.history == NO_HISTORY:
-        return None
-    if "://" in options.history:
-        return options.history
-    return os.path.abspath(options.history or os.path.join(options.output_dir, FILE))
-
-
-def kept(options: RunOptions) -> Kept:
-    """Return how much of the history is kept."""
-    return Kept(runs=options.keep_runs or None, days=options.keep_days or None)
 
 
 def _expected(order: Order, owners: Mapping[str, str], usual_s: Mapping[str, float]) -> Expectation:

@@ -143,7 +143,7 @@ class RunOptions:
     @property
     def is_whole(self) -> bool:
         """Whether no test is left out because of what the user asked for."""
-        narrowed = (self.paths, self.keyword, self.tags, self.exclude, self.last_failed)
+        narrowed = (self.paths, self.keyword, self.tags, self.exclude, self.last_failed, self.shard)
         return not any(narrowed)
 
 
