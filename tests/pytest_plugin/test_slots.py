@@ -340,3 +340,33 @@ def line_of(reader: int) -> str:
         assert select.select([reader], [], [], LIMIT_S)[0], f"nothing came after {text!r}"
         text += os.read(reader, 4096)
     return text.decode()
+
+
+def test_of_a_thousand_tests_exactly_the_thirty_that_die_fail(
+    write: Callable[..., None], run_pytest: Callable[..., Any]
+) -> None:
+    write(
+        **{
+            "test_it.py": """
+                import ctypes, os, signal, sys, threading
+                import pytest
+                WAYS = [
+                    lambda: ctypes.string_at(0), lambda: os._exit(0), lambda: os._exit(3), os.abort,
+                    lambda: os.kill(os.getpid(), signal.SIGKILL),
+                    lambda: os.kill(os.getpid(), signal.SIGSTOP),
+                    lambda: threading.Event().wait(),
+                    lambda: sys.exit(1),
+                    lambda: os.kill(os.getpid(), signal.SIGTERM) or threading.Event().wait(),
+                    lambda: os.kill(os.getpid(), signal.SIGBUS),
+                ]
+                @pytest.mark.parametrize("n", range(1000))
+                def test_it(n):
+                    if n % 33 == 7 and n < 990: WAYS[n // 33 % 10]()
+            """
+        }
+    )
+
+    session = run_pytest("--slots", "2", "--testloom-timeout", "1", "-q")
+
+    assert session.names("failure") == {f"test_it::test_it[{n}]" for n in range(7, 990, 33)}
+    assert session.last_line == "30 failed, 970 passed"

@@ -11,7 +11,12 @@ import os
 
 import pytest
 
-MARKERS = ("timeout(seconds): testloom: the limit of this test, with --slots",)
+MARKERS = (
+    "timeout(seconds): testloom: the limit of this test, with --slots",
+    "slots(n): testloom: this test counts for N slots, with --slots",
+    "exclusive: testloom: nothing runs beside this test, with --slots",
+    "group(name, limit=1): testloom: at most LIMIT tests of a group run at a time, with --slots",
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -8,7 +8,7 @@ class often leave things in it for each other.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Container, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import pytest
@@ -19,15 +19,22 @@ _SHARING: Final = {"class": 1, "module": 2, "package": 3}
 _OWNERS: Final = {1: pytest.Class, 2: pytest.Module, 3: pytest.Package}
 
 
-def bundles(items: Sequence[Any], together: Mapping[int, int] | None = None) -> list[Bundle]:
+def bundles(
+    items: Sequence[Any],
+    together: Mapping[int, int] | None = None,
+    without: Container[int] = (),
+) -> list[Bundle]:
     """Return the numbers of *items* in bundles, in the order in which their first items come.
 
-    *together*: number of an item -> number of the first of those that it has to be with.
+    Those in *without* are left out.  *together*: number of an item -> number of the first of those
+    that it has to be with.
     """
     together = together or {}
     found: dict[Hashable, list[int]] = {}
     whole: set[Hashable] = set()
     for number, item in enumerate(items):
+        if number in without:
+            continue
         key: Hashable = together.get(number)
         if key is not None:
             whole.add(key)

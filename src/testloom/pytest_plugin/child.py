@@ -82,7 +82,7 @@ def main(slot: int, channel: socket.socket, session: pytest.Session, inherited: 
         child.serve()
     except Ended:
         code = 128 + signal.SIGTERM
-    child.leave()
+        child.leave()
     sys.exit(code)
 
 
@@ -107,12 +107,28 @@ def _settle(config: pytest.Config, slot: int, stacks: int) -> None:
             plugins.unregister(plugin)
     if fault_handler_stderr_fd_key in config.stash:
         config.stash[fault_handler_stderr_fd_key] = stacks
+    data = getattr(_coverage(config), "_data", None)
+    if data is not None:  # pytest-cov has named one file, into which all would write
+        data._suffix = f"{data._suffix}.slot{slot}.{os.getpid()}"  # noqa: SLF001 - there is no other way
     factory: Any = getattr(config, "_tmp_path_factory", None)
     if factory is not None:  # numbered directories of different slots must not meet
         base = factory.getbasetemp() / f"slot{slot}"
         with contextlib.suppress(FileExistsError):
             base.mkdir(mode=0o700)
         factory._basetemp = base  # noqa: SLF001 - pytest has no other way
+
+
+def _coverage(config: pytest.Config) -> Any:
+    """Return what pytest-cov measures with; None if nobody measures."""
+    plugin: Any = config.pluginmanager.getplugin("_cov")
+    return getattr(getattr(plugin, "cov_controller", None), "cov", None)
+
+
+def _keep_coverage(config: pytest.Config) -> None:
+    coverage = _coverage(config)
+    if coverage is not None:
+        coverage.stop()
+        coverage.save()
 
 
 class _Silent:
@@ -185,6 +201,7 @@ class _Child:
                 self._run(job)
             if job.ends:
                 self._tear_down()
+                _keep_coverage(self._session.config)  # main waits for the report, and no longer
             report = Report(order.attempt, fit=not job.ends, on_tray=self._on_tray)
             self._channel.send(messages.REPORT, messages.encode(report))
             if job.ends:
@@ -196,11 +213,7 @@ class _Child:
         self._gathered.begin(-1)
         with contextlib.suppress(BaseException):
             self._session._setupstate.teardown_exact(None)  # noqa: SLF001 - pytest's own runner does
-        plugin: Any = self._session.config.pluginmanager.getplugin("_cov")
-        coverage = getattr(getattr(plugin, "cov_controller", None), "cov", None)
-        if coverage is not None:
-            coverage.stop()
-            coverage.save()
+        _keep_coverage(self._session.config)
 
     def _run(self, job: Job) -> None:
         units = job.units

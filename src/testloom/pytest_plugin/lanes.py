@@ -38,6 +38,9 @@ class Run(Protocol):
     def lost(self, slot: int, end: FragmentEnd, output: bytes) -> bool:
         """A process ended between two items; tell whether to go on."""
 
+    def gives_way(self, lane: Lane) -> bool:
+        """Tell whether *lane* shall end for now, because others wait for its slot."""
+
     def parked(self, lane: Lane) -> None:
         """There is nothing for *lane* now; wake it when that may have changed."""
 
@@ -91,9 +94,8 @@ class Lane(WarmWorker):
         if self.stopped:
             super().finish(Returned())
             return
-        turn = self._run.turns.next(self.slot)
+        turn = self._next_turn()
         if turn is None:
-            self._run.parked(self)
             return
         self._is_idle = False
         self._turn = turn
@@ -106,6 +108,20 @@ class Lane(WarmWorker):
         if limits:
             self._shortest_s = min(limits)
             self._watch_time(self.started_at + self._shortest_s)
+
+    def _next_turn(self) -> Turn | None:
+        """Return the next turn; None if the lane ends or waits."""
+        if self._run.gives_way(self):
+            self.over()
+            return None
+        turn = self._run.turns.next(self.slot)
+        if turn is None:
+            self._run.parked(self)
+        return turn
+
+    def _put_back(self, units: Sequence[int]) -> None:
+        """See that *units*, which have not run, will."""
+        self._run.turns.give_back(self.slot, units)
 
     def terminate(self) -> None:
         """Ask what runs to end; a lane that runs nothing is over."""
@@ -122,7 +138,7 @@ class Lane(WarmWorker):
             super().kill()
 
     def over(self) -> None:
-        """There is nothing left for anybody."""
+        """Be at the end."""
         super().finish(Returned())
 
     def finish(self, end: FragmentEnd) -> None:
@@ -136,7 +152,7 @@ class Lane(WarmWorker):
         if not isinstance(end, Returned) and not self.stopped:
             goes_on = self._blame(end, ran)
         self._run.board.clear(self.slot)
-        self._run.turns.give_back(self.slot, [unit for unit in self._turn.units if unit not in ran])
+        self._put_back([unit for unit in self._turn.units if unit not in ran])
         self._turn = Turn(())
         self._run.turned()
         if goes_on and not self.stopped:
@@ -172,3 +188,23 @@ class Lane(WarmWorker):
         self.timed_out, self.timeout_s = True, limit_s
         super().terminate()
         self._timer = self._run.loop.call_at(now + self.grace_s, super().kill)
+
+
+class Single(Lane):
+    """One item that needs more than a slot, so that the scheduler itself decides when it runs."""
+
+    def __init__(
+        self, run: Run, pool: WarmPool, uid: str, data: FragmentData, slot: int, unit: int
+    ) -> None:
+        self._mine: tuple[int, ...] = (unit,)
+        super().__init__(run, pool, uid, data, slot)
+
+    def _next_turn(self) -> Turn | None:
+        units, self._mine = self._mine, ()
+        if units:
+            return Turn(units)
+        self.over()
+        return None
+
+    def _put_back(self, units: Sequence[int]) -> None:
+        self._mine = tuple(units)

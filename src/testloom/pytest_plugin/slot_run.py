@@ -8,6 +8,7 @@ turn because of what another one has to tell.
 from __future__ import annotations
 
 import collections
+import itertools
 import os
 import signal
 from collections.abc import Mapping, Sequence
@@ -30,9 +31,10 @@ from testloom.pytest_plugin.bundles import bundles
 from testloom.pytest_plugin.child import Inherited, Job
 from testloom.pytest_plugin.endings import reports_of_death
 from testloom.pytest_plugin.keeping import kept_fixtures
-from testloom.pytest_plugin.lanes import Lane, Order, recipe_of
+from testloom.pytest_plugin.lanes import Lane, Order, Single, recipe_of
 from testloom.pytest_plugin.limits import limits_of
 from testloom.pytest_plugin.live import Live
+from testloom.pytest_plugin.needs import needs_of
 from testloom.scheduling import MultiprocessScheduler, Phase
 from testloom.scheduling.turns import Turns
 from testloom.workers.warm import WarmPool, WarmWorker
@@ -51,7 +53,8 @@ class SlotRun:
         self._items: Sequence[Any] = session.items
         count = min(count, len(self._items))
         self._limits = limits_of(self._items, limit_s)
-        self.turns = Turns(bundles(self._items, self._together()), count)
+        self._needs, limits = needs_of(self._items)
+        self.turns = Turns(bundles(self._items, self._together(), self._needs), count)
         self.board = Board(count + 1)
         self.loop = EventLoop()
         tray = Tray(count + 1)
@@ -66,8 +69,12 @@ class SlotRun:
         """What the session is to end with."""
         self._signals = 0
         dag = DAG()
-        for slot in range(count):
-            uid = f"slot {slot}"
+        self._singles = {f"item {number}": number for number in self._needs}
+        """Items that need more than a slot, by the names of their vertices."""
+        self._waiting_singles = len(self._singles)
+        self._lanes = itertools.count()
+        lanes = [self._lane_uid() for _slot in range(count)]
+        for uid in [*self._singles, *lanes]:
             data = FragmentData(uid, Order(), "turns", None)
             dag.update_vertex(uid, data=data, enable_checks=False)
         self._keeper = FragmentData("keeper", Order(), "keep", None)
@@ -85,7 +92,14 @@ class SlotRun:
             on_output=self._live.heard if self._live.is_wanted else None,
         )
         self._scheduler = MultiprocessScheduler(
-            dag, self._lane, lambda _lane: None, jobs=count, loop=self.loop
+            dag,
+            self._start,
+            self._ended,
+            jobs=count,
+            loop=self.loop,
+            priorities=dict.fromkeys(self._singles, 1.0),
+            needs={uid: self._needs[number] for uid, number in self._singles.items()},
+            limits=limits,
         )
 
     def run(self) -> None:
@@ -169,6 +183,15 @@ class SlotRun:
         self._stop(Phase.TERMINATING)
         return False
 
+    def gives_way(self, lane: Lane) -> bool:
+        """Let lanes go through the scheduler after each turn, as long as items wait there."""
+        if not self._waiting_singles:
+            return False
+        self.turns.leave(lane.slot)
+        if self.turns.left:
+            self._scheduler.add(self._lane_uid(), lane.data)
+        return True
+
     def parked(self, lane: Lane) -> None:
         self._parked.append(lane)
         if len(self._parked) == sum(worker is not None for worker in self._scheduler.workers):
@@ -183,8 +206,18 @@ class SlotRun:
 
     # -- what happens ----------------------------------------------------------------------------
 
-    def _lane(self, uid: str, data: Any, slot: int) -> Lane:
-        return Lane(self, self._pool, uid, data, slot)
+    def _lane_uid(self) -> str:
+        return f"lane {next(self._lanes)}"
+
+    def _start(self, uid: str, data: Any, slot: int) -> Lane:
+        if uid not in self._singles:
+            return Lane(self, self._pool, uid, data, slot)
+        self._waiting_singles -= 1
+        return Single(self, self._pool, uid, data, slot, self._singles[uid])
+
+    def _ended(self, _lane: Any) -> None:
+        """Let lanes that wait see whether they are the last."""
+        self.turned()
 
     def _make_nursery(self) -> Nursery:
         """Fork the nursery, while pytest does not capture: each slot is going to do that itself."""

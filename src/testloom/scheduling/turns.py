@@ -50,6 +50,8 @@ class _Begun:
 
     left: collections.deque[int]
     is_whole: bool = False
+    is_loose: bool = False
+    """Whether it is a unit that shares nothing."""
     setup_s: float | None = None
     """The longest set-up of any of its units: what it costs to begin it once more."""
 
@@ -66,7 +68,8 @@ class Turns:
     def __init__(self, bundles: Iterable[Bundle], slots: int) -> None:
         self._slots = slots
         self._waiting = collections.deque(
-            _Begun(collections.deque(bundle.units), bundle.is_whole) for bundle in bundles
+            _Begun(collections.deque(bundle.units), bundle.is_whole, len(bundle.units) == 1)
+            for bundle in bundles
         )
         self._own: dict[int, _Begun] = {}
         """Slot -> the bundle that it has begun."""
@@ -110,11 +113,20 @@ class Turns:
             bundle.left.extendleft(reversed(units))
             self._own[slot] = bundle
         else:
-            self._waiting.extendleft(_Begun(collections.deque([unit])) for unit in reversed(units))
+            self._waiting.extendleft(
+                _Begun(collections.deque([unit]), is_loose=True) for unit in reversed(units)
+            )
+
+    def leave(self, slot: int) -> None:
+        """Let others go on with what *slot* has begun."""
+        bundle = self._own.pop(slot, None)
+        self._begun.pop(slot, None)
+        if bundle is not None and bundle.left:
+            self._waiting.appendleft(bundle)
 
     def _first_waiting(self) -> _Begun | None:
         """Return the next bundle if it is a real one."""
-        if self._waiting and len(self._waiting[0].left) > 1:
+        if self._waiting and not self._waiting[0].is_loose:
             return self._waiting.popleft()
         return None
 
@@ -122,7 +134,7 @@ class Turns:
         """Return units that share nothing, up to the next real bundle."""
         units: list[int] = []
         size = self._size(self.left // (2 * self._slots))
-        while len(units) < size and self._waiting and len(self._waiting[0].left) == 1:
+        while len(units) < size and self._waiting and self._waiting[0].is_loose:
             units.append(self._waiting.popleft().left[0])
         self.left -= len(units)
         return Turn(tuple(units)) if units else None
