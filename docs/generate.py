@@ -242,7 +242,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
         _named(
             testloom.discovery,
             [
-                *("TestFinder", "YAMLTestFinder", "AdaCoreLegacyTestFinder"),
+                *("TestFinder", "YAMLTestFinder", "AdaCoreLegacyTestFinder", "FileFinder"),
                 *("ParsedTest", "BrokenTest", "ProbingError", "path_name", "e3_name"),
             ],
         )

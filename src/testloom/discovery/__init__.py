@@ -1,5 +1,6 @@
 """Finds tests in a tree, gives them names and selects among them."""
 
+from testloom.discovery.file_finder import FileFinder
 from testloom.discovery.finder import AdaCoreLegacyTestFinder, Suite, TestFinder
 from testloom.discovery.found import Found
 from testloom.discovery.names import e3_name, path_name
@@ -15,6 +16,7 @@ __all__ = [
     "AdaCoreLegacyTestFinder",
     "BrokenTest",
     "Candidate",
+    "FileFinder",
     "Found",
     "ParsedTest",
     "ProbingError",

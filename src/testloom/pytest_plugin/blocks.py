@@ -1,21 +1,10 @@
-"""How a failure looks that is no exception of a test: our block, as pytest wants it."""
+"""How a failure looks that is no exception of a test: text of ours, as pytest wants it."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any
 
-import msgspec
 from _pytest._code.code import ReprFileLocation, TerminalRepr
-
-from testloom.console.failure import render_result
-from testloom.console.look import Look, glyphs_for
-from testloom.console.spans import render
-from testloom.model import records
-from testloom.pytest_plugin.data_run import Pushed
-
-_PROGRAM: Final = "pytest"
 
 
 class Block(TerminalRepr):
@@ -34,20 +23,3 @@ class Block(TerminalRepr):
             tw.line(line)
         tw.line()
         self.reprcrash.toterminal(tw)
-
-
-def block_of(pushed: Iterable[Pushed], *, nodeid: str, path: str, line: int) -> Block:
-    """Return the block that shows *pushed*, results of the test *nodeid* defined at *path*."""
-    pushed = list(pushed)
-    look = Look(width=80, glyphs=glyphs_for("utf-8"), program=_PROGRAM)
-    texts = []
-    for one in pushed:
-        entry = msgspec.structs.replace(
-            one.entry, test=nodeid, source=path.replace(os.sep, "/"), line=line, slot=-1
-        )
-        texts.append(
-            render(render_result(entry, records.decode(one.record), look=look), color=False)
-        )
-    first = pushed[0].entry
-    message = first.message or first.reason or first.status.name
-    return Block("\n".join(texts).rstrip(), message.splitlines()[0], path, line)

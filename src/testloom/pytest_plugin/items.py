@@ -12,10 +12,11 @@ from _pytest.fixtures import TopRequest
 
 from testloom.model.status import PASSING_STATUSES, TestStatus
 from testloom.model.test import BrokenTest, ParsedTest
-from testloom.pytest_plugin.blocks import Block, block_of
+from testloom.pytest_plugin.blocks import Block
 from testloom.pytest_plugin.bundles import components
 from testloom.pytest_plugin.data_run import Pushed
 from testloom.pytest_plugin.data_suite import DataSuite
+from testloom.pytest_plugin.failures import block_of
 
 Test = ParsedTest | BrokenTest
 _NO_RUN = frozenset({TestStatus.SKIP, TestStatus.NOT_APPLICABLE})

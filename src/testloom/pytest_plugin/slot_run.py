@@ -170,7 +170,7 @@ class SlotRun:
             duration_s=self.loop.now() - doing.since,
             has_run=has_run,
         )
-        self._pass_on(item, reports)
+        self._pass_on(item, reports, item.location)
 
     def lost(self, slot: int, end: FragmentEnd, output: bytes) -> bool:
         """Go on with another process, but not for ever."""
@@ -303,23 +303,24 @@ class SlotRun:
             return  # as if it had not run
         item = self._items[done.number] if done.number >= 0 else None
         wire.tell_warnings(done, self._config)
-        self._pass_on(item, wire.reports_of(done, item, self._config))
+        location = None if item is None else wire.location_of(done, item)
+        self._pass_on(item, wire.reports_of(done, item, self._config), location)
         if done.ends and self._error is None:
             self._error = _error_of(done)
             self._stop(Phase.TERMINATING)
 
-    def _pass_on(self, item: Any, reports: Sequence[Any]) -> None:
+    def _pass_on(self, item: Any, reports: Sequence[Any], location: Any) -> None:
         """Let pytest's hooks know, as if the item had just run here."""
         session = self._session
         if session.shouldfail or session.shouldstop:
             return
         hook = self._config.hook if item is None else item.ihook
         if item is not None:
-            hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+            hook.pytest_runtest_logstart(nodeid=item.nodeid, location=location)
         for report in reports:
             hook.pytest_runtest_logreport(report=report)
         if item is not None:
-            hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+            hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=location)
         if session.shouldfail or session.shouldstop:
             self._stop(Phase.TERMINATING)
 

@@ -56,6 +56,8 @@ class Item(msgspec.Struct, array_like=True):
 
     number: int
     keywords: list[str] = []
+    location: tuple[str, int | None, str] | None = None
+    """Computed where the item ran, because that takes a while."""
     passed: list[tuple[int, Passed]] = []
     """The reports of that kind, each with its place among all."""
     others: list[tuple[int, Other]] = []
@@ -94,6 +96,7 @@ class Gathered:
         if self._keywords is None:
             self._keywords = report.keywords
             item.keywords = list(report.keywords)
+            item.location = report.location
         if (
             report.outcome == "passed"
             and type(report) is pytest.TestReport
@@ -101,6 +104,7 @@ class Gathered:
             and not report.user_properties
             and report.longrepr is None
             and report.keywords == self._keywords
+            and report.location == item.location
         ):
             plain = Passed(report.when, report.duration, report.start, report.stop, report.sections)
             item.passed.append((place, plain))
@@ -137,11 +141,16 @@ class Gathered:
             return _encode(_readable(msgspec.to_builtins(self.item, enc_hook=repr)))
 
 
+def location_of(done: Item, item: pytest.Item) -> tuple[str, int | None, str]:
+    """Return the location of *item*, of which *done* tells."""
+    return done.location or item.location
+
+
 def reports_of(done: Item, item: pytest.Item | None, config: pytest.Config) -> list[Any]:
     """Return the reports of *done*, in their order, about *item*."""
     found: list[tuple[int, Any]] = []
     if item is not None:
-        nodeid, location = item.nodeid, item.location
+        nodeid, location = item.nodeid, location_of(done, item)
         keywords = dict.fromkeys(done.keywords, 1)
         for place, plain in done.passed:
             report = pytest.TestReport(
