@@ -81,10 +81,10 @@ class _Listener:
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         """Push the result of a function that has ended."""
         reports, self._reports = self._reports, []
-        telling = next((r for r in reports if r.outcome != "passed"), None)
-        status, message = _verdict(reports, telling)
-        shown = telling or (reports[-1] if reports else None)
-        log = "" if shown is None else _log_of(shown)
+        status, message = verdict_of(reports)
+        log = "\n".join(
+            filter(None, map(log_of, reports[-1:] if status is TestStatus.PASS else reports))
+        )
         self._push(_name_of(nodeid), status, message, log, sum(r.duration for r in reports))
 
     def _push(self, name: str, status: TestStatus, message: str, log: str, time_s: float) -> None:
@@ -98,8 +98,9 @@ class _Listener:
         self.pushed += 1
 
 
-def _verdict(reports: Sequence[Any], telling: Any) -> tuple[TestStatus, str]:
-    """Return status and message of a function with *reports*; *telling* is the first not passed."""
+def verdict_of(reports: Sequence[Any]) -> tuple[TestStatus, str]:
+    """Return status and message of a test with *reports*, one a phase."""
+    telling = next((r for r in reports if r.outcome != "passed"), None)
     why = next((r.wasxfail for r in reports if hasattr(r, "wasxfail")), None)
     if telling is None:
         return (TestStatus.PASS, "") if why is None else (TestStatus.XPASS, why)
@@ -115,7 +116,8 @@ def _verdict(reports: Sequence[Any], telling: Any) -> tuple[TestStatus, str]:
     return status, next(iter(message.splitlines()), "")
 
 
-def _log_of(report: Any) -> str:
+def log_of(report: Any) -> str:
+    """Return all that *report* has to show."""
     sections = [f"{'-' * 10} {title} {'-' * 10}\n{text}" for title, text in report.sections]
     return "\n".join([report.longreprtext, *sections]).strip()
 

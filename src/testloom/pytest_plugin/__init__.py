@@ -41,6 +41,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=[],
         help="an option for that suite, such as --testloom-option=--timeout=5; may be repeated",
     )
+    add(
+        "--testloom-report",
+        metavar="FORMAT[=PATH]",
+        action="append",
+        default=[],
+        help="record the session in out/ and write this report of testloom; may be repeated",
+    )
     parser.addini(
         "testloom_collect",
         "whether the data tests of the configured suite are collected: 'auto' or 'off'",
@@ -57,6 +64,10 @@ def pytest_configure(config: pytest.Config) -> None:
         from testloom.pytest_plugin import collecting  # noqa: PLC0415 - few sessions need it
 
         plugins.register(collecting.Collecting(config), "testloom-collecting")
+    if config.getoption("testloom_report"):
+        from testloom.pytest_plugin import recording  # noqa: PLC0415 - few sessions need it
+
+        plugins.register(recording.Recording(config), "testloom-recording")
     if config.getoption("slots"):
         from testloom.pytest_plugin import slots  # noqa: PLC0415 - few sessions need it
 
