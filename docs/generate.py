@@ -29,6 +29,7 @@ import testloom.graph
 import testloom.reports
 import testloom.scheduling
 import testloom.tasks
+from testloom import pytest_plugin
 from testloom.cli import topics
 from testloom.model import outcome, summary
 from testloom.model.errors import FragmentLost
@@ -91,6 +92,34 @@ def environment() -> str:
     variables = build_parser("testloom").variables
     rows = (f"| `{name}` | `{option}` |" for name, option in sorted(variables.items()))
     return "| Variable | Stands for |\n|---|---|\n" + "\n".join(rows)
+
+
+def pytest_options() -> str:
+    """Return a table of the options of the pytest plugin."""
+    rows: list[str] = []
+
+    class Recorder:
+        """Takes options as pytest's parser does."""
+
+        def getgroup(self, *_: str) -> Recorder:
+            return self
+
+        def addoption(self, name: str, *, metavar: str, help: str, **_: object) -> None:  # noqa: A002 - pytest's name
+            rows.append(f"| `{name} {metavar}` | {_cell(help)} |")
+
+        def addini(self, *_: object, **__: object) -> None:
+            """The page explains it."""
+
+    parser: Any = Recorder()
+    pytest_plugin.pytest_addoption(parser)
+    return "| Option | What it does |\n|---|---|\n" + "\n".join(rows)
+
+
+def pytest_markers() -> str:
+    """Return a table of the markers of the pytest plugin."""
+    parts = (line.split(": testloom: ") for line in pytest_plugin.MARKERS)
+    rows = (f"| `{marker}` | {_cell(what)} |" for marker, what in parts)
+    return "| Marker | Meaning |\n|---|---|\n" + "\n".join(rows)
 
 
 def _topic(text: str) -> Callable[[], str]:
@@ -231,6 +260,8 @@ def _named(module: Any, names: Iterable[str]) -> dict[str, Any]:
 PARTS: Mapping[str, Callable[[], str]] = {
     "options": options,
     "environment": environment,
+    "pytest-options": pytest_options,
+    "pytest-markers": pytest_markers,
     "config": _topic(topics.CONFIG),
     "exit-codes": _topic(topics.EXIT_CODES),
     "selection": _topic(topics.SELECTION),

@@ -31,6 +31,8 @@ class PytestDriver(TestDriver):
     """
 
     isolation = "process"
+    runs_pytest = True
+    """pytest itself does not take these tests for data tests: it finds what is in them."""
 
     def add_test(self, dag: DAG) -> None:
         self.add_fragment(dag, "run")
@@ -42,8 +44,10 @@ class PytestDriver(TestDriver):
     def run(self, previous: dict[str, Any], slot: int) -> None:  # noqa: ARG002 - as every callback
         """Run the functions, and push what came of them."""
         listener = _Listener(self)
-        # Its terminal would say everything twice, and e3-core brings a plugin that moves tests about.
-        own = ["-p", "no:terminal", "-p", "no:pytest", "-p", "no:cacheprovider"]
+        # Its terminal would say everything twice, e3-core brings a plugin that moves tests about, and
+        # ours would find this test once more.
+        unwanted = ("terminal", "pytest", "testloom", "cacheprovider")
+        own = [word for name in unwanted for word in ("-p", f"no:{name}")]
         with _in_directory(self.test_dir()):
             code = pytest.main([*own, *map(str, self.pytest_args())], plugins=[listener])
         if code == _NOTHING_COLLECTED:

@@ -114,7 +114,9 @@ class Collecting:
         self._suite = DataSuite(suite, [*self._config.getoption("testloom_option"), "--", *wanted])
         tests: list[Test] = [*self._suite.tests, *self._suite.broken]
         for test in tests:
-            self._note(test)
+            # What is a file of tests for pytest, pytest collects itself.
+            if not getattr(self._suite.driver_of(test), "runs_pytest", False):
+                self._note(test)
 
     def _note(self, test: Test) -> None:
         path, is_directory = paths_of(test)

@@ -53,8 +53,10 @@ class DataSuite:
         """Absolute path that names and places of tests are relative to."""
         return str(self.suite.root_dir)
 
-    def driver_of(self, test: ParsedTest) -> Any:
+    def driver_of(self, test: ParsedTest | BrokenTest) -> Any:
         """Return the class of the driver that is going to run *test*, as far as that is known."""
+        if isinstance(test, BrokenTest):
+            return None
         default = self.suite.effective_drivers.get(self.suite.effective_default_driver or "")
         return test.driver_cls or default
 
