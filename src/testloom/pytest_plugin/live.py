@@ -36,7 +36,10 @@ class Live:
         self._begun: dict[int, bytes] = {}
         """Slot -> the beginning of a line."""
         self._labels: dict[int, str] = {}
-        self.is_wanted = config.getoption("capture", "fd") == "no" or bool(config.getini("log_cli"))
+        has_logging = config.pluginmanager.hasplugin("logging")  # else it has no such setting
+        self.is_wanted = config.getoption("capture", "fd") == "no" or (
+            has_logging and bool(config.getini("log_cli"))
+        )
 
     def heard(self, slot: int, chunk: bytes) -> None:
         """Write the lines that are complete."""

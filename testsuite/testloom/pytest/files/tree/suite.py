@@ -7,4 +7,7 @@ from testloom.drivers.pytest_driver import PytestDriver
 
 class Suite(testloom.Testsuite):
     tests_subdir = "tests"
-    test_finders = [FileFinder(PytestDriver, "test_*.py")]
+
+    @property
+    def test_finders(self):
+        return [FileFinder(PytestDriver, "test_*.py")]
