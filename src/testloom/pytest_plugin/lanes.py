@@ -155,7 +155,10 @@ class Lane(WarmWorker):
         self._put_back([unit for unit in self._turn.units if unit not in ran])
         self._turn = Turn(())
         self._run.turned()
-        if goes_on and not self.stopped:
+        if self.slot_lost:  # nothing else may run here; others go on with what it had begun
+            self._run.turns.leave(self.slot)
+            super().finish(end)
+        elif goes_on and not self.stopped:
             self._run.loop.call_soon(self.go_on)
         else:
             super().finish(end)

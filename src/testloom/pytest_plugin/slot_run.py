@@ -124,6 +124,8 @@ class SlotRun:
             raise session.Failed(session.shouldfail)
         if session.shouldstop:
             raise session.Interrupted(session.shouldstop)
+        if self.turns.left:
+            raise pytest.exit.Exception(f"testloom: {self.turns.left} tests were not run", 3)
 
     def _run(self) -> None:
         for kept in self._kept:
