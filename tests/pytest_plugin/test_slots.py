@@ -143,8 +143,9 @@ def test_shared_fixtures_are_set_up_once_where_their_tests_stay_together(
     logs = [path.read_text().split() for path in sorted(project.glob("*.log"))]
     assert len(logs) == 4
     for log in logs:
-        assert log.count("up") == log.count("down") <= 2  # twice where a slot took half of it
-    assert sum(log.count("up") for log in logs) <= 5
+        assert log.count("up") == log.count("down")
+    # Once each, and more often only where a slot had nothing else to do.
+    assert sum(log.count("up") for log in logs) <= 12
 
 
 def test_failures_of_session_fixtures_torn_down_at_the_end_are_told(
@@ -359,14 +360,18 @@ def test_of_a_thousand_tests_exactly_the_thirty_that_die_fail(
                     lambda: os.kill(os.getpid(), signal.SIGTERM) or threading.Event().wait(),
                     lambda: os.kill(os.getpid(), signal.SIGBUS),
                 ]
-                @pytest.mark.parametrize("n", range(1000))
+                def dies(n): return n % 33 == 7 and n < 990
+                def limited(n):
+                    hangs = dies(n) and n // 33 % 10 in (5, 6)
+                    return pytest.param(n, marks=pytest.mark.timeout(0.5)) if hangs else n
+                @pytest.mark.parametrize("n", list(map(limited, range(1000))))
                 def test_it(n):
-                    if n % 33 == 7 and n < 990: WAYS[n // 33 % 10]()
+                    if dies(n): WAYS[n // 33 % 10]()
             """
         }
     )
 
-    session = run_pytest("--slots", "2", "--testloom-timeout", "1", "-q")
+    session = run_pytest("--slots", "2", "-q")
 
     assert session.names("failure") == {f"test_it::test_it[{n}]" for n in range(7, 990, 33)}
     assert session.last_line == "30 failed, 970 passed"
