@@ -218,7 +218,11 @@ def test_only_failures_run_again(
     )
 
     run_pytest("--slots", "2")
+    at_once = run_pytest("--slots", "1", "-x")
     again = run_pytest("--slots", "2", "--lf")
+
+    # What failed comes first, so that one knows soon whether it still does.
+    assert set(at_once.outcomes) == {"test_it::test_it[3]"}
 
     assert set(again.outcomes) == {"test_it::test_it[3]", "test_it::test_it[7]"}
     assert again.last_line == "2 failed"

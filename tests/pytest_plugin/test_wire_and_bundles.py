@@ -10,7 +10,7 @@ import pytest
 
 from testloom.pytest_plugin import wire
 from testloom.pytest_plugin.blocks import Block
-from testloom.pytest_plugin.bundles import bundles, components
+from testloom.pytest_plugin.bundles import bundles, components, failed_first
 from testloom.scheduling.turns import Bundle
 
 LOCATION = ("test_it.py", 3, "test_it")
@@ -126,6 +126,12 @@ def test_data_tests_that_follow_each_other_stay_together_for_good() -> None:
 
     assert bundles(items, {0: 0, 2: 0}) == [Bundle((0, 2), is_whole=True), Bundle((1,))]
     assert bundles(items, {0: 0, 2: 0}, without={1}) == [Bundle((0, 2), is_whole=True)]
+
+
+def test_bundles_with_a_test_that_failed_come_first_in_their_order() -> None:
+    found = [Bundle((0,)), Bundle((1, 2)), Bundle((3,)), Bundle((4,))]
+
+    assert failed_first(found, {2, 4}) == [found[1], found[3], found[0], found[2]]
 
 
 def test_whatever_hangs_together_by_following_has_one_leader() -> None:

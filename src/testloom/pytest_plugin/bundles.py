@@ -47,6 +47,11 @@ def bundles(
     return [Bundle(tuple(numbers), key in whole) for key, numbers in found.items()]
 
 
+def failed_first(found: Sequence[Bundle], failed: Container[int]) -> list[Bundle]:
+    """Return *found* with those first that hold an item of *failed*; else the order stays."""
+    return sorted(found, key=lambda bundle: not any(unit in failed for unit in bundle.units))
+
+
 def components(follows: Mapping[str, Iterable[str]]) -> dict[str, str]:
     """Return for each test that follows or is followed the name that stands for all it hangs on."""
     leader: dict[str, str] = {}

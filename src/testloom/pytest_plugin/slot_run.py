@@ -27,7 +27,7 @@ from testloom.processes.loop import EventLoop
 from testloom.processes.nursery import Nursery
 from testloom.processes.tray import Tray
 from testloom.pytest_plugin import child, wire
-from testloom.pytest_plugin.bundles import bundles
+from testloom.pytest_plugin.bundles import bundles, failed_first
 from testloom.pytest_plugin.child import Inherited, Job
 from testloom.pytest_plugin.endings import reports_of_death
 from testloom.pytest_plugin.keeping import kept_fixtures
@@ -54,7 +54,8 @@ class SlotRun:
         count = min(count, len(self._items))
         self._limits = limits_of(self._items, limit_s)
         self._needs, limits = needs_of(self._items)
-        self.turns = Turns(bundles(self._items, self._together(), self._needs), count)
+        found = bundles(self._items, self._together(), self._needs)
+        self.turns = Turns(failed_first(found, self._failed_before()), count)
         self.board = Board(count + 1)
         self.loop = EventLoop()
         tray = Tray(count + 1)
@@ -265,6 +266,12 @@ class SlotRun:
             if worker.end is not None and not isinstance(worker.end, Returned):
                 text = worker.output.decode("utf-8", "backslashreplace").strip()
                 self._live.say(f"slot {worker.slot}: its process ended: {worker.end} {text}")
+
+    def _failed_before(self) -> set[int]:
+        """Return the items that failed in the last session, as pytest's cache has it."""
+        cache = getattr(self._config, "cache", None)
+        names = cache.get("cache/lastfailed", {}) if cache is not None else {}
+        return {number for number, item in enumerate(self._items) if item.nodeid in names}
 
     def _together(self) -> Mapping[int, int]:
         """Return which data tests have to run in one process, if there are any."""
