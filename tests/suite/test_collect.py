@@ -1,7 +1,9 @@
 """What an ending means for the results of a test."""
 
+import datetime as dt
 import types
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +27,7 @@ from testloom.scheduling.graph import Graph
 from testloom.suite.attempts import Retrying
 from testloom.suite.collect import Collector
 from testloom.suite.planning import Plan, PlannedTest
+from testloom.suite.quarantine import Quarantine
 from testloom.suite.retries import Again, Retries, RetryPolicy
 
 
@@ -347,3 +350,16 @@ def test_tests_that_others_follow_never_run_again() -> None:
     retrying = Retrying(RetryPolicy(retries=Retries(1)))
     assert retrying.begin(run.plan) == {"u.run"}
     assert retrying.notes == ("1 of the tests never run again, because others follow them",)
+
+
+def test_failures_in_quarantine_are_not_counted(tmp_path: Path) -> None:
+    file = tmp_path / "quarantine.toml"
+    file.write_text('[[quarantine]]\ntest = "t"\nowner = "anna"\nuntil = 2030-01-01\n')
+    run = Run(t=["run"], u=["run"])
+    run.collector.quarantine = Quarantine.load(str(file), today=dt.date(2029, 1, 1))
+    run.ends("t.run", pushed=[("t", Status.FAIL, "no answer")])
+    run.ends("u.run", pushed=[("u", Status.FAIL, "no answer")])
+
+    message = "quarantined until 2030-01-01 (anna): FAIL no answer"
+    assert run.rows == [("t", "XFAIL", "", message), ("u", "FAIL", "", "no answer")]
+    assert (run.records["t"].status, run.collector.bad) == ("XFAIL", 1)

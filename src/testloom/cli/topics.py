@@ -71,6 +71,7 @@ to its directory. On the command line, -c FILE names another, -P NAME one of its
   retry-delay = 1
   retry-budget = 20
   flaky-fails = false
+  quarantine = "quarantine.toml" # as --quarantine
   order = "auto"               # what failed last, then what takes longest; or "given"
   fail-on = "any"              # or "new"
   known-failures = "known.txt" # what is not new

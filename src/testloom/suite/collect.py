@@ -31,6 +31,7 @@ from testloom.model.summary import ResultEntry
 from testloom.model.test import BrokenTest
 from testloom.suite.attempts import Attempts, Made, Retrying
 from testloom.suite.planning import Plan, PlannedTest
+from testloom.suite.quarantine import Quarantine
 from testloom.suite.retries import Again, Counts
 
 
@@ -83,6 +84,8 @@ class Collector:
         """Name of each result -> uid of the fragment that pushed it."""
         self._again: dict[str, int] = {}
         """How often a name was made unique."""
+        self.quarantine: Quarantine | None = None
+        """Whose failures do not count."""
         self._made: list[Made] = []
         """Results that nobody has been told of yet."""
 
@@ -195,6 +198,8 @@ class Collector:
         self, made: Sequence[Made], *, settles: bool, earlier: Sequence[ResultEntry] = ()
     ) -> None:
         """Let results count; the last one of them *settles* its test, or does not."""
+        if self.quarantine is not None:
+            made = [self.quarantine.pardoned(one) for one in made]
         entries = [entry for entry, _ in made]
         if earlier and entries:
             entries = with_earlier(entries, earlier)

@@ -55,6 +55,7 @@ class Values(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     retry_delay: float | None = None
     retry_budget: int | None = None
     flaky_fails: bool | None = None
+    quarantine: str | None = None
     reports: list[str] | None = None
     distributor: str | None = None
     env: dict[str, str] = {}
@@ -112,6 +113,7 @@ _OPTIONS: Final = {
     "retry-delay": "--retry-delay",
     "retry-budget": "--retry-budget",
     "flaky-fails": "--flaky-fails",
+    "quarantine": "--quarantine",
     "order": "--order",
     "fail-on": "--fail-on",
     "known-failures": "--known-failures",
@@ -203,7 +205,7 @@ class Config:
         return known[name]
 
     def _in_place(self, key: str, value: Any) -> object:
-        if key in {"output-dir", "known-failures"}:
+        if key in {"output-dir", "known-failures", "quarantine"}:
             return anchored(self.root, value)
         if key == "path":
             return value if value == "none" or "://" in value else anchored(self.root, value)

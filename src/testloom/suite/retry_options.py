@@ -22,6 +22,8 @@ def add_retry_options(group: Group) -> None:
     add("--retry-budget", "N", "retry N times in the whole run at most", type=values.count)
     flaky = "fail if a test passed only after a retry"
     add("--flaky-fails", None, flaky, default=False, const=True)
+    pardon = "the file of tests whose failures do not count for a while"
+    add("--quarantine", "FILE", pardon)
     repeat = "run each test N times; it passes if it does every time"
     add("--repeat", "N", repeat, type=values.positive, default=1)
     until = "run all tests until one fails, with --repeat N at most N times"

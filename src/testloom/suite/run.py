@@ -29,6 +29,7 @@ from testloom.suite.attempts import Attempts, Retrying, set_aside
 from testloom.suite.carrying import Carry
 from testloom.suite.collect import Collector
 from testloom.suite.planning import Plan
+from testloom.suite.quarantine import Quarantine
 from testloom.suite.retries import RetryPolicy
 from testloom.suite.stopping import Limits, StopPolicy
 from testloom.workers.making import Workers, WorkerSettings, make_workers
@@ -88,12 +89,14 @@ def execute(
     collector: type[Collector] = Collector,
     retrying: Retrying | None = None,
     carry: Carry | None = None,
+    quarantine: Quarantine | None = None,
     priorities: Mapping[str, float] | None = None,
 ) -> RunOutcome:
     """Run *plan*; return once everything has ended and every result is in *journal*.
 
     *collector* decides what the ends of fragments mean, *retrying* which tests run again; *carry*
-    is what to take over from another run, *priorities* which fragments come first.
+    is what to take over from another run, *priorities* which fragments come first, and failures
+    in *quarantine* do not count.
     """
     loop = EventLoop()
     run = _Run(
@@ -101,6 +104,7 @@ def execute(
     )
     try:
         with signals.told_to(loop, run.signalled), run.workers(env, settings) as workers:
+            run.pardon(quarantine)
             run.begin()
             if carry is not None:
                 run.take_over(carry)
@@ -181,6 +185,10 @@ class _Run:
             self._collector.add_broken(broken)
         self._refresh_now()
         self._loop.call_at(now + _SYNC_S, self._sync)
+
+    def pardon(self, quarantine: Quarantine | None) -> None:
+        """Let failures in *quarantine* not count."""
+        self._collector.quarantine = quarantine
 
     def take_over(self, carry: Carry) -> None:
         """Copy the results that need not come again; tell everybody."""

@@ -38,6 +38,7 @@ class RunOptions:
     retry_budget: int | None = None
     """How many retries the run has in all; None for any number."""
     flaky_fails: bool = False
+    quarantine: str | None = None
     repeat: int = 1
     until_fail: bool = False
     shard: str | None = None

@@ -46,6 +46,7 @@ from testloom.suite.options import CommandLine, Parser, build_parser
 from testloom.suite.places import Places, dump_environ, working_place
 from testloom.suite.planning import Plan, plan
 from testloom.suite.plugins import PluginListener, plugin_manager
+from testloom.suite.quarantine import quarantine_of
 from testloom.suite.reporting import Reporting
 from testloom.suite.resumed_line import resuming_command_line
 from testloom.suite.retry_options import retry_policy
@@ -239,6 +240,7 @@ class Testsuite:
                     ),
                     retrying=self._retrying,
                     carry=carry,
+                    quarantine=self._quarantine,
                     priorities=order.priorities,
                     journal=journal,
                     listeners=listeners,
@@ -291,6 +293,8 @@ class Testsuite:
         self.options = line.options
         self.config = line.config
         self._retrying = Retrying(retry_policy(line.options))
+        self._quarantine = quarantine_of(line.options)
+        self.notes.extend(self._quarantine.notes if self._quarantine else ())
         self._earlier = EarlierRuns(line.options, self.testsuite_name)
         return line
 
