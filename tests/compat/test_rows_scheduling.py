@@ -29,7 +29,9 @@ class Suite(Testsuite):
 """
 
 
-@pytest.mark.parametrize("mode", [[], ["--force-multiprocessing"]])
+@pytest.mark.parametrize(
+    "mode", [[], ["--force-multiprocessing"], ["--distributor=testloom.cluster:local"]]
+)
 def test_k1_k2_k3_k5_both_modes_run_drivers_of_the_main_script(door: Any, mode: list[str]) -> None:
     """e3-testsuite cannot run such drivers in processes."""
     ran = door(f"NAMES = [*'abcd', 'two']\n{MANY}", "-j3", *mode)

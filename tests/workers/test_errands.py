@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -108,6 +108,7 @@ class Lab:
 @pytest.fixture
 def lab(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     monkeypatch.setattr(errands_module, "FIRST_POLL_S", 0.002)
+    monkeypatch.setattr(errands_module, "LATE_S", 0.0)
     lab = Lab()
     yield lab
     lab.close()
@@ -163,6 +164,36 @@ def test_word_that_comes_late_counts(lab: Lab) -> None:
     lab.errands.submit(1, "c", "n", {})
 
     assert lab.next() == (1, "")
+
+
+def test_even_after_the_last_word_the_file_may_come_late(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(errands_module, "LATE_S", LIMIT_S)
+    lab.fake.left = _Never()
+
+    def last_word(_job: str) -> RemoteExitAnswer:
+        lab.outcomes.add(1)
+        return RemoteExitInfo("U", "COMPLETED")
+
+    lab.fake.behave(get_remote_exit_info=last_word)
+    lab.errands.submit(1, "c", "n", {})
+
+    assert lab.next() == (1, "")
+
+
+def test_one_that_tells_of_ends_is_not_asked(lab: Lab) -> None:
+    """It shares the disk with us, too: there is nothing to wait for."""
+    callbacks: list[Callable[[str], object]] = []
+    lab.fake.behave(on_ended=callbacks.append)
+    lab.fake.infos = {"j1": [("U", "lost")]}
+    lab.errands.submit(1, "c", "n", {})
+    lab.errands.terminate(1)
+    callbacks[0]("j1")
+    callbacks[0]("of somebody else")
+
+    assert lab.next() == (1, "job j1: lost")
+    assert lab.fake.polls == 0
 
 
 def test_patience_has_an_end(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from testloom.processes import tree
-from testloom.workers.remote import _job_name
+from testloom.workers.remote import _environ, _job_name
 
 pytestmark = pytest.mark.slow  # each fragment starts an interpreter
 
@@ -142,6 +142,13 @@ def test_in_the_end_the_files_are_gone(lines: dict[str, str]) -> None:
 def test_names_of_jobs_are_such_that_every_batch_system_takes_them() -> None:
     assert _job_name("a/b c.é:run") == "a_b_c.é_run"
     assert len(_job_name("x" * 999)) == 128
+
+
+def test_that_main_is_a_job_itself_is_not_told_to_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("JOB_ID", "SLURM_JOB_ID", "WORD"):
+        monkeypatch.setenv(name, "7")
+    told = _environ()
+    assert (b"JOB_ID" in told, b"SLURM_JOB_ID" in told, told[b"WORD"]) == (False, False, b"7")
 
 
 STOPPED = """

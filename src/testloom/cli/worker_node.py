@@ -53,7 +53,7 @@ def _run_fragment(args: Sequence[str]) -> int:
 
     try:
         run_order(Exchange(named.exchange), named.task_instance_id)
-    except ExchangeError as error:
+    except (ExchangeError, OSError) as error:
         _say(f"{error}; the run directory has to be on a file system that all nodes share")
         return ReturnCodes.WORKER_NODE_ENV_FAILURE
     return ReturnCodes.OK

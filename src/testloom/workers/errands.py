@@ -17,8 +17,11 @@ from typing import Any, Final, Protocol, runtime_checkable
 from testloom.model.cluster import ClusterDistributor, RemoteExitInfoNotAvailable, exit_info
 from testloom.processes.clock import SystemClock
 
-FIRST_POLL_S: Final = 0.1
-LONGEST_POLL_S: Final = 5.0
+FIRST_POLL_S: Final = 1.0
+"""Those who run a cluster do not like to be asked more often."""
+LONGEST_POLL_S: Final = 10.0
+LATE_S: Final = 2.0
+"""How much later than the end of a job its outcome may be seen, where file systems are remote."""
 PATIENCE_S: Final = 30.0
 """How long a job may be gone before nothing more is expected to become known about it."""
 _MAX_FAILED_POLLS: Final = 5
@@ -70,6 +73,8 @@ class Errands:
         self._failed_polls = 0
         self._ended = False
         self._is_told = isinstance(distributor, TellsOfEnds)
+        if isinstance(distributor, TellsOfEnds):
+            distributor.on_ended(lambda job: self._wanted.put(lambda: self._check([job])))
         self._thread = threading.Thread(target=self._run, name="testloom-errands", daemon=True)
         self._thread.start()
 
@@ -90,8 +95,6 @@ class Errands:
     # -- in the thread --------------------------------------------------------------------------
 
     def _run(self) -> None:
-        if isinstance(self._distributor, TellsOfEnds):
-            self._distributor.on_ended(lambda job: self._wanted.put(lambda: self._check([job])))
         while not self._ended:
             try:
                 wanted = self._wanted.get(timeout=self._patience())
@@ -114,7 +117,6 @@ class Errands:
             return
         self._jobs[distributor_id] = Job(number, distributor_id)
         self._ids[number] = distributor_id
-        self._poll_s = FIRST_POLL_S
 
     def _terminate(self, numbers: list[int]) -> None:
         ids = [self._ids[number] for number in numbers if number in self._ids]
@@ -152,7 +154,8 @@ class Errands:
                 continue
             why, is_final = self._why(distributor_id)
             job.gone_at = _now() if job.gone_at is None else job.gone_at
-            if is_final or _now() - job.gone_at > PATIENCE_S:
+            patience_s = PATIENCE_S if not is_final else 0.0 if self._is_told else LATE_S
+            if _now() - job.gone_at >= patience_s:
                 self._forget(job, why)
 
     def _why(self, distributor_id: str) -> tuple[str, bool]:

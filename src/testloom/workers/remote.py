@@ -37,6 +37,8 @@ EXCHANGE_OPTION: Final = "--exchange"
 _MARGIN_S: Final = 60.0
 """How much longer than its fragment a job may take: to start, and to end politely."""
 _LEAVE_S: Final = 15.0
+_OF_A_JOB: Final = (b"JOB_ID", b"ARRAY_STEP_ID", b"SLURM_", b"SGE_", b"PBS_", b"LSB_")
+"""How variables begin that batch systems set for each job."""
 
 
 class RemoteWorker(Worker):
@@ -115,7 +117,7 @@ class RemotePool:
         self._timeout_s = timeout_s
         self._note = note
         self._running: dict[int, RemoteWorker] = {}
-        exchange.make(NodeSetup(setup_of(env), os.fsencode(os.getcwd()), dict(os.environb)))
+        exchange.make(NodeSetup(setup_of(env), os.fsencode(os.getcwd()), _environ()))
         self._calls = ThreadCalls(loop)
         self._errands = Errands(distributor, self._has_outcome, self._told)
 
@@ -230,6 +232,11 @@ class RemotePool:
     def _forget(self, worker: RemoteWorker) -> None:
         del self._running[worker.number]
         self._exchange.forget(worker.number)
+
+
+def _environ() -> dict[bytes, bytes]:
+    """Return the environment for nodes: main may be a job itself, but another one."""
+    return {name: value for name, value in os.environb.items() if not name.startswith(_OF_A_JOB)}
 
 
 def _job_name(uid: str) -> str:

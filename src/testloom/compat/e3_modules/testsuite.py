@@ -47,6 +47,7 @@ from testloom.processes import signals
 from testloom.processes.files import write_whole
 from testloom.suite import suite as native
 from testloom.suite import values
+from testloom.suite.distributing import started
 from testloom.suite.options import CommandLine, build_parser, read_command_line
 from testloom.suite.places import working_place
 from testloom.suite.planning import NO_FRAGMENT, Plan, plan
@@ -357,6 +358,7 @@ class TestsuiteCore(native.Testsuite):
         self, line: CommandLine, run_dir: RunDir, attachments: AttachmentsSettings | None
     ) -> RunOutcome:
         options = line.options
+        distributor = started(options.distributor, os.getcwd())
         with native.making_much():
             the_plan = self.plan(self.test_list)
         self.use_multiprocessing = self.env.use_multiprocessing = self.compute_use_multiprocessing()
@@ -370,7 +372,7 @@ class TestsuiteCore(native.Testsuite):
         listeners = Listeners(
             [self._listener(the_plan, files), PluginListener(self._plugins, logger.warning)]
         )
-        settings = native.worker_settings(options, info)
+        settings = native.worker_settings(options, info, distributor)
         settings = dataclasses.replace(
             settings,
             timeout_s=None if line.namespace.timeout is None else settings.timeout_s,
