@@ -85,3 +85,44 @@ def test_a_driver_may_change_while_it_is_looked_at() -> None:
     state(here)
 
     assert here.grown == 1
+
+
+class Restless:
+    """Has another pickle after each journey, as a set of text has in another interpreter."""
+
+    def __init__(self) -> None:
+        self.journeys = 0
+
+    def __setstate__(self, state: dict[str, int]) -> None:
+        self.journeys = state["journeys"] + 1
+
+
+def test_what_has_only_travelled_was_not_changed() -> None:
+    first = driver(x=None)
+    begun = state(first)
+    first.x = Restless()
+    begun.note(1)
+    writer, reader = driver(x=None), driver(x=None)
+    wrote, read = state(writer), state(reader)
+    for shared in (wrote, read):
+        shared.apply([begun.packed()])
+    writer.x = 5
+    wrote.note(2)
+    read.note(3)
+    other = driver(x=None)
+    state(other).apply([wrote.packed(), read.packed()])
+
+    assert other.x == 5
+
+
+def test_what_was_changed_after_its_journey_is_sent_on() -> None:
+    first, second, third = driver(x=None), driver(x=None), driver(x=None)
+    begun, goes_on, ends = state(first), state(second), state(third)
+    first.x = [1]
+    begun.note(1)
+    goes_on.apply([begun.packed()])
+    second.x.append(2)
+    goes_on.note(2)
+    ends.apply([goes_on.packed()])
+
+    assert third.x == [1, 2]

@@ -39,6 +39,10 @@ class SharedState:
     def __init__(self, driver: Any) -> None:
         self._driver = driver
         self._state: _State = {}
+        self._looks: dict[str, bytes] = {}
+        """What each attribute was pickled as, in this process, when it was last looked at.  What
+        has travelled may be pickled otherwise (a set of text has another order in each
+        interpreter) although nobody has changed it."""
 
     def apply(self, states: list[bytes]) -> None:
         """Set on the driver what other processes have set on theirs."""
@@ -50,6 +54,7 @@ class SharedState:
                     self._state[name] = (attempt, value)
                     with contextlib.suppress(Exception):
                         setattr(self._driver, name, pickle.loads(value))  # noqa: S301 - as above
+                        self._looks[name] = _pickled(getattr(self._driver, name))
 
     def note(self, attempt: int) -> None:
         """Note what has changed since the last time, as the doing of *attempt*."""
@@ -57,13 +62,17 @@ class SharedState:
             if name in _OURS:
                 continue
             try:
-                data = pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
+                data = _pickled(value)
             except Exception:  # noqa: BLE001, S112 - it stays where it is
                 continue
-            known = self._state.get(name)
-            if len(data) <= _MAX_BYTES and (known is None or known[1] != data):
+            if len(data) <= _MAX_BYTES and self._looks.get(name) != data:
                 self._state[name] = (attempt, data)
+                self._looks[name] = data
 
     def packed(self) -> bytes:
         """Return everything that is known, for `apply` elsewhere."""
-        return pickle.dumps(self._state, protocol=pickle.HIGHEST_PROTOCOL)
+        return _pickled(self._state)
+
+
+def _pickled(value: Any) -> bytes:
+    return pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
