@@ -9,6 +9,7 @@ import random
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NoReturn
 
@@ -112,6 +113,9 @@ class _WarmProcess:
         self._tray = tray
         self._is_on_tray = self._was_sent = False
         """Where the results of this fragment are."""
+        self._takes_results = False
+        self._pushing = threading.RLock()
+        """Held while a result is put away: threads of a driver may push at the same time."""
         self._kept: dict[str, Any] = {}
         """Values that cannot be pickled, for the next fragment of the test."""
         self._driver: Any = None
@@ -130,7 +134,10 @@ class _WarmProcess:
                 raise InternalError(f"a worker was sent a message of kind {kind}")
             order = messages.decode_order(payload)
             self._is_on_tray = self._was_sent = False
+            self._takes_results = True
             report = self._run(order)
+            with self._pushing:
+                self._takes_results = False
             report.on_tray = self._is_on_tray
             self._send(report)
             if order.last or not report.fit:
@@ -191,12 +198,15 @@ class _WarmProcess:
         self._shared.apply(order.states)
 
     def _push(self, record: bytes) -> None:
-        # Once one had to be sent, all later ones are, so that they stay in order.
-        if self._tray and not self._was_sent and self._tray.put(self._slot, record):
-            self._is_on_tray = True
-        else:
-            self._was_sent = True
-            self._channel.send(messages.RESULT, record)
+        with self._pushing:
+            if not self._takes_results:
+                return  # from a thread that was left behind: main thinks of another fragment now
+            # Once one had to be sent, all later ones are, so that they stay in order.
+            if self._tray and not self._was_sent and self._tray.put(self._slot, record):
+                self._is_on_tray = True
+            else:
+                self._was_sent = True
+                self._channel.send(messages.RESULT, record)
 
     def _send(self, report: Report) -> None:
         try:
