@@ -228,6 +228,15 @@ def test_that_it_cannot_be_started_is_an_error_that_leaves_nothing(
     assert own_fds._own == known
 
 
+def test_a_limit_of_memory_is_at_most_the_one_there_is(
+    nursery: NurseryApart, tmp_path: Path
+) -> None:
+    resource.prlimit(nursery.pid, resource.RLIMIT_AS, (2 << 30, 2 << 30))
+    out = os.fsencode(tmp_path / "out")
+    assert run(nursery, "sh", "-c", "ulimit -v", stdout=out, memory_bytes=4 << 30) == (0, "")
+    assert (tmp_path / "out").read_text() == f"{2 << 20}\n"
+
+
 def test_limits_of_this_process_stay_its_own(nursery: NurseryApart) -> None:
     before = resource.getrlimit(resource.RLIMIT_AS)
     assert run(nursery, "true", memory_bytes=1 << 30) == (0, "")

@@ -142,7 +142,6 @@ class MultiprocessDistributor(ClusterDistributor):
 
     def _add(self, jobs: Mapping[str, Callable[[], Command]], task: _Task) -> None:
         with self._lock:
-            self._ledger.queue(jobs)  # before anything can end
             if self._engine is None:
                 self._engine = Engine(
                     self._parallelism,
@@ -151,6 +150,7 @@ class MultiprocessDistributor(ClusterDistributor):
                     gone=self._engine_gone,
                 )
                 atexit.register(self._engine.close)
+            self._ledger.queue(jobs)  # before anything can end
             for job, make in jobs.items():
                 self._engine.add(job, make, task.request.cores)
 
@@ -267,8 +267,8 @@ class _Task:
             argv=self._argv,
             cwd=self._cwd,
             env=environ,
-            stdout=os.path.abspath(log_path("stdout", out, self._name, job)),
-            stderr=os.path.abspath(log_path("stderr", err, self._name, job)),
+            stdout=os.path.join(self._cwd, log_path("stdout", out, self._name, job)),
+            stderr=os.path.join(self._cwd, log_path("stderr", err, self._name, job)),
             memory_bytes=self.request.memory_bytes,
             timeout_s=self.request.runtime_s,
             grace_s=self._grace_s,

@@ -58,7 +58,7 @@ def child_main(_slot: int, channel: socket.socket) -> NoReturn:
         job = _received(channel)
         channel.set_inheritable(False)
         _become(job)
-    except (OSError, ValueError, IndexError) as error:
+    except (OSError, ValueError, IndexError, MemoryError) as error:
         channel.sendall(_why(error).encode("utf-8", "replace")[:4096])
     sys.exit(CANNOT_START)
 
@@ -77,7 +77,9 @@ def _become(job: Job) -> NoReturn:
     os.dup2(out, 1)
     os.dup2(out if job.stderr == job.stdout else _opened(job.stderr), 2)
     if job.memory_bytes is not None:
-        resource.setrlimit(resource.RLIMIT_AS, (job.memory_bytes, job.memory_bytes))
+        _soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+        most = job.memory_bytes if hard == resource.RLIM_INFINITY else min(job.memory_bytes, hard)
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
     for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, programs do not
         signal.signal(number, signal.SIG_DFL)
     try:
@@ -96,6 +98,8 @@ def _opened(path: bytes) -> int:
 def _why(error: Exception) -> str:
     if isinstance(error, IndexError):
         return "no program is named"
+    if isinstance(error, MemoryError):
+        return "the limit of its memory is too low"
     if isinstance(error, OSError) and error.strerror:
         name = error.filename
         shown = os.fsdecode(name) if isinstance(name, bytes) else name
