@@ -146,6 +146,35 @@ def test_a_process_that_runs_away_by_forking_is_caught() -> None:
     assert not tree.has_children()
 
 
+DOUBLE_FORK = """
+import os, time
+os.read(0, 1)
+if os.fork() == 0:
+    os.setsid()
+    time.sleep(99)
+"""
+
+
+def test_a_daemon_that_is_born_during_the_walk_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its parent dies after it was found, and before it is asked for its children."""
+    parent = subprocess.Popen([sys.executable, "-S", "-c", DOUBLE_FORK], stdin=subprocess.PIPE)
+    stdin = parent.stdin
+    assert stdin is not None
+    real = tree.children
+
+    def children(pid: int) -> list[int]:
+        if pid == parent.pid and not stdin.closed:
+            stdin.write(b"x")
+            stdin.close()
+            tree.wait_gone([pid], 20)
+        return real(pid)
+
+    monkeypatch.setattr(tree, "children", children)
+    assert tree.kill_below(os.getpid()) == []
+    assert real(os.getpid()) == []
+    parent.returncode = 0  # reaped
+
+
 def test_a_stopped_process_dies_too(
     started: Callable[..., tuple[subprocess.Popen[str], list[int]]],
 ) -> None:

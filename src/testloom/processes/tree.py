@@ -94,8 +94,9 @@ def signal_all(pids: Iterable[int], signum: int) -> None:
 def kill_below(pid: int, without: Container[int] = ()) -> list[int]:
     """Kill all processes below *pid* (which is this one, or an ancestor of them).
 
-    Walks again until a walk finds nothing alive, because a fork may be under way; what has shown
-    that it forks faster than it is killed is stopped first.  Returns those still there after a
+    Walks again until a walk finds nothing alive, and nothing dead that was alive when it began: a
+    fork may be under way, and one that dies during the walk may have left a child where the walk
+    has been.  What has shown that it forks faster than it is killed is stopped first.  Returns those still there after a
     second: they hang in the kernel, or belong to another user.
     """
     clock = SystemClock()
@@ -103,13 +104,18 @@ def kill_below(pid: int, without: Container[int] = ()) -> list[int]:
     mine = pid == os.getpid()
     killed: set[int] = set()
     stopped: set[int] = set()
+    dead: set[int] = set()
     while True:
-        alive = [p for p in descendants(pid, without) if not is_zombie(p)]
+        found = descendants(pid, without)
+        alive = [p for p in found if not is_zombie(p)]
+        is_late = clock.now() >= until
         if not alive:
+            if not is_late and not dead.issuperset(found):
+                dead.update(found)
+                continue
             if mine:
                 reap(without)
             return []
-        is_late = clock.now() >= until
         new = set(alive) - killed - stopped
         if killed and new and not is_late:
             signal_all(new, signal.SIGSTOP)
@@ -118,6 +124,7 @@ def kill_below(pid: int, without: Container[int] = ()) -> list[int]:
         signal_all(alive, signal.SIGKILL)
         killed.update(alive)
         wait_gone(alive, until - clock.now())
+        dead.update(p for p in alive if is_zombie(p))
         if mine:
             reap(without)
         if is_late:
