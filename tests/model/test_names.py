@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testloom.model.names import path_for, shown, shown_line
+from testloom.model.names import encodable, path_for, shown, shown_line
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=200)
 
@@ -83,3 +83,16 @@ def test_what_is_shown_can_be_written_and_does_nothing(text: str) -> None:
         safe.encode("utf-8")
         assert shown(safe) == safe
     assert len(shown_line(text).splitlines()) <= 1
+
+
+@given(st.text(st.characters(codec=None, categories=None)))
+def test_what_can_be_encoded_stays_as_it_is_and_the_rest_becomes_so(text: str) -> None:
+    told = encodable(text)
+    told.encode()
+    if not any("\ud800" <= char <= "\udfff" for char in text):
+        assert told == text
+
+
+def test_bytes_of_file_names_are_shown_as_such() -> None:
+    assert encodable("caf\udce9 \udcff") == r"caf\xe9 \xff"
+    assert encodable("\ud83d half") == r"\ud83d half"

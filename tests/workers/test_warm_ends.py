@@ -83,6 +83,23 @@ def test_whatever_is_raised_becomes_a_traceback(lab: Any, error: BaseException) 
     assert "running.py" not in end.raised
 
 
+def test_a_traceback_with_the_name_of_a_file_that_is_no_text_is_sent(lab: Any) -> None:
+    end = beside_the_healthy(lab, raises(ValueError("no test: caf\udce9")))
+
+    assert isinstance(end, Returned)
+    assert end.raised.splitlines()[-1] == r"ValueError: no test: caf\xe9"
+
+
+def test_why_a_value_cannot_be_sent_may_be_no_text(lab: Any) -> None:
+    class Odd:
+        def __reduce__(self) -> str:
+            raise ValueError("caf\udce9")
+
+    lab.add("a.run", lambda *_: Odd())
+    lab.add("b.run", lambda *_: None, after="a.run")
+    assert lab.run()["a.run"] == Returned(unpicklable=r"Odd: caf\xe9")
+
+
 @pytest.mark.parametrize("error", [TestAbort(), TestSkip("not here")])
 def test_an_abort_is_an_end_without_a_value(lab: Any, error: TestAbort) -> None:
     seen = lab.add("a.first", lab.test(first=raises(error), second=lambda _s, p, _n: print(p)))

@@ -47,6 +47,19 @@ def shown_line(text: str) -> str:
     return _UNSAFE_IN_LINE.sub(_escape, text) if _UNSAFE_IN_LINE.search(text) else text
 
 
+def encodable(text: str) -> str:
+    r"""Return *text* with all that UTF-8 has no code for as escapes.
+
+    >>> encodable("caf\udce9")
+    'caf\\xe9'
+    """
+    try:
+        # Bytes that were no text stand in it as surrogates.
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def _escape(match: re.Match[str]) -> str:
     code = ord(match[0])
     if 0xDC80 <= code <= 0xDCFF:  # a byte of a file name that is no text

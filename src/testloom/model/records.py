@@ -14,6 +14,7 @@ import msgspec
 
 from testloom.model import reason
 from testloom.model.log import Log
+from testloom.model.names import encodable
 from testloom.model.result import ResultHead, ResultRecord, TestResult, one_line
 from testloom.model.status import FailureReason, TestStatus
 
@@ -203,9 +204,4 @@ def _plain(value: Any, depth: int = 0) -> Any:
 
 
 def _text(value: object) -> str:
-    text = value if isinstance(value, str) else _safe_repr(value)
-    try:
-        # Bytes that were no text stand in it as surrogates.
-        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return encodable(value if isinstance(value, str) else _safe_repr(value))

@@ -14,6 +14,7 @@ from typing import Any
 from testloom.model import records
 from testloom.model.errors import FragmentLost, TestAbort
 from testloom.model.fragment import FragmentData
+from testloom.model.names import encodable
 from testloom.processes.clock import SystemClock, cpu_now
 from testloom.processes.parcels import Parcels
 from testloom.workers.messages import KEPT, PARCEL, Report
@@ -137,7 +138,7 @@ def line_of(error: BaseException) -> str:
 
 def _str(value: object) -> str:
     try:
-        return str(value)[:1000]
+        return encodable(str(value)[:1000])
     except Exception:  # noqa: BLE001 - a foreign __str__
         return "(it cannot be shown)"
 
@@ -156,7 +157,7 @@ def _traceback_of(error: BaseException) -> str:
     if len(text) > _MAX_TRACEBACK:
         half = _MAX_TRACEBACK // 2
         text = f"{text[:half]}\n... {len(text) - 2 * half} characters dropped ...\n{text[-half:]}"
-    return text
+    return encodable(text)
 
 
 def _is_deep(frame: Any) -> bool:
