@@ -124,9 +124,11 @@ def test_a_node_runs_the_fragment_that_was_written_down(
     driver.test_env = {}
     recipe = recipe_of(FragmentData("t.run", driver, "run", None))
     exchange = Exchange(str(tmp_path / "exchange"))
-    setup = Setup(sys.path[:], "", "", {"word": pickle.dumps("word")})
+    setup = Setup(
+        [os.fsencode(place) for place in sys.path], b"", "", {"word": pickle.dumps("word")}
+    )
     exchange.make(NodeSetup(setup, os.fsencode(tmp_path), {b"WORD": b"here"}))
-    order = Order(0, 7, wanted=True, values={"before": pickle.dumps(1)}, recipe=recipe)
+    order = Order(0, 7, wanted=True, values={b"before": pickle.dumps(1)}, recipe=recipe)
     exchange.give(7, NodeOrder("t.run", "run", 3, order, 20.0))
     command = f"worker_node_job --task_instance_id 7 --exchange '{exchange.path}'"
 

@@ -31,8 +31,8 @@ from testloom.workers.exchange import (
 from testloom.workers.fresh import Setup
 from testloom.workers.messages import Order
 
-SETUP = NodeSetup(Setup(["/a"], "", "", {"x": b"1"}), b"/", {b"WORD": b"\xff"})
-ORDER = NodeOrder("t.run", "run", 3, Order(0, 7, values={"a": None}, states=[b"s"]), 1.5)
+SETUP = NodeSetup(Setup([b"/a"], b"", "", {"x": b"1"}), b"/", {b"WORD": b"\xff"})
+ORDER = NodeOrder("t.run", "run", 3, Order(0, 7, values={b"a": None}, states=[b"s"]), 1.5)
 
 
 @pytest.fixture

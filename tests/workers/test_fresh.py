@@ -63,6 +63,31 @@ def test_programs_of_a_test_get_neither_the_channel_nor_the_setup(run: Run) -> N
     assert run(script("Looks")) == ["t0.run 0"]
 
 
+def test_names_of_tests_may_be_no_text(run: Run) -> None:
+    """They come from names of files."""
+    code = """
+from drivers import *
+from runner import run_all
+class Odd(Chain):
+    def __init__(self, env, test_env):
+        super().__init__(env, test_env | {"test_name": "caf\\udce9"})
+    def add_test(self, dag):
+        self.add(dag, "one", lambda previous, slot: 7)
+        self.add(dag, "two", lambda previous, slot: print(previous), ["one"])
+class After(Simple):
+    def add_test(self, dag):
+        super().add_test(dag)
+        dag.update_vertex("t1.run", predecessors=["caf\\udce9.one"], enable_checks=False)
+    def run(self, previous, slot):
+        print(ascii(previous))
+if __name__ == "__main__":
+    sys.stdout.reconfigure(errors="backslashreplace")
+    run_all([Odd, After], start_method="spawn")
+"""
+    lines = run(code)
+    assert lines[1:] == ["caf\\udce9.two {'one': 7}", "t1.run {'caf\\udce9.one': 7}"]
+
+
 def test_slots_have_numbers_of_which_some_are_those_of_descriptors(run: Run) -> None:
     tests = ", ".join(["Simple"] * 12)
     lines = run(script(tests, 'jobs=12, start_method="spawn"'))

@@ -55,6 +55,7 @@ class NodeOrder(msgspec.Struct, array_like=True):
     """Run one fragment."""
 
     uid: str
+    """For people; the fragment itself is made by what `order` says."""
     name: str
     slot: int
     order: Order

@@ -37,8 +37,8 @@ _ENV_OF_PROCESS: Final = frozenset({"environ", "cwd"})
 class Setup(msgspec.Struct, array_like=True):
     """What a fresh interpreter has to know before it can take orders."""
 
-    sys_path: list[str]
-    main: str
+    sys_path: list[bytes]
+    main: bytes
     """Path of the main script; empty if there is none or drivers cannot live there."""
     main_module: str
     """Or the name of the module that was run with ``-m``."""
@@ -49,8 +49,10 @@ class Setup(msgspec.Struct, array_like=True):
 class Recipe(msgspec.Struct, array_like=True):
     """How to make a fragment."""
 
-    uid: str
-    name: str
+    uid: bytes
+    """As `messages.packed_name` gives it."""
+    name: bytes
+    """In the same way."""
     method: str
     """Which method of the driver it is; empty if it is not one."""
     driver: bytes
@@ -71,7 +73,10 @@ def spawning(env: Any, *, name: str, with_threads: bool = False) -> Callable[[],
 
 def setup_of(env: Any) -> Setup:
     """Return what a fresh interpreter has to know to take orders of this process."""
-    return Setup(sys.path[:], *_main_script(), _packed(env))
+    path, module = _main_script()
+    return Setup(
+        [os.fsencode(place) for place in sys.path], os.fsencode(path), module, _packed(env)
+    )
 
 
 def recipe_of(data: FragmentData) -> bytes:
@@ -85,7 +90,8 @@ def recipe_of(data: FragmentData) -> bytes:
         pickled = pickle.dumps(f"{type(error).__name__}: {error}")
     if data.callback_by_name:
         method = data.name
-    return messages.encode(Recipe(data.uid, data.name, method, pickled))
+    uid, name = messages.packed_name(data.uid), messages.packed_name(data.name)
+    return messages.encode(Recipe(uid, name, method, pickled))
 
 
 def main(argv: list[str]) -> None:
@@ -99,9 +105,9 @@ def main(argv: list[str]) -> None:
 
 def serve(setup: Setup, slot: int, channel: socket.socket) -> None:
     """Take the orders that come over *channel*, in a process that has inherited nothing."""
-    sys.path[:] = setup.sys_path
+    sys.path[:] = map(os.fsdecode, setup.sys_path)
     if setup.main:
-        _import_main(runpy.run_path(setup.main, run_name=_MAIN_ALIAS))
+        _import_main(runpy.run_path(os.fsdecode(setup.main), run_name=_MAIN_ALIAS))
     elif setup.main_module:
         _import_main(runpy.run_module(setup.main_module, run_name=_MAIN_ALIAS))
     kitchen = _Kitchen(_unpacked(setup.env))
@@ -139,11 +145,10 @@ class _Kitchen:
             self._dough = recipe.driver
         driver = self._driver
         if recipe.method:
-            callback = getattr(driver, recipe.method)
-            return FragmentData(recipe.uid, driver, recipe.name, callback, callback_by_name=False)
+            return _fragment(recipe, driver, getattr(driver, recipe.method))
         dag = DAG()
         driver.add_test(dag)
-        data: FragmentData = dag.vertex_data[recipe.uid]
+        data: FragmentData = dag.vertex_data[messages.unpacked_name(recipe.uid)]
         return data
 
 
@@ -151,8 +156,12 @@ def _raising(recipe: Recipe, error: Exception) -> FragmentData:
     def callback(_previous: dict[str, Any], _slot: int) -> None:
         raise error
 
-    stand_in = types.SimpleNamespace(on_push=None)
-    return FragmentData(recipe.uid, stand_in, recipe.name, callback, callback_by_name=False)
+    return _fragment(recipe, types.SimpleNamespace(on_push=None), callback)
+
+
+def _fragment(recipe: Recipe, driver: Any, callback: Callable[..., Any]) -> FragmentData:
+    uid, name = messages.unpacked_name(recipe.uid), messages.unpacked_name(recipe.name)
+    return FragmentData(uid, driver, name, callback, callback_by_name=False)
 
 
 def _packed(env: Any) -> dict[str, bytes]:

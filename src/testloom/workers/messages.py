@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -23,6 +23,19 @@ PARCEL: Final = b"p"
 """In place of a pickled value: it is in the parcel of the name that follows."""
 
 
+Values: TypeAlias = dict[bytes, bytes | None]
+
+
+def packed_name(name: str) -> bytes:
+    """Return *name* for a message; those of tests come from names of files, which may be no text."""
+    return name.encode("utf-8", "surrogatepass")
+
+
+def unpacked_name(packed: bytes) -> str:
+    """Return the name that was *packed*."""
+    return packed.decode("utf-8", "surrogatepass")
+
+
 class Order(msgspec.Struct, array_like=True, gc=False):
     """Run one fragment."""
 
@@ -38,8 +51,8 @@ class Order(msgspec.Struct, array_like=True, gc=False):
     """Whether the worker shall end afterwards."""
     wanted: bool = False
     """Whether anybody follows who needs the value."""
-    values: dict[str, bytes | None] = {}
-    """Name of each predecessor and its pickled value; None if it has none."""
+    values: Values = {}
+    """Name of each predecessor (as `packed_name` gives it) and its pickled value; None if it has none."""
     states: list[bytes] = []
     """What predecessors of the same test that ran elsewhere set on their driver."""
     recipe: bytes = b""
@@ -68,5 +81,5 @@ class Report(msgspec.Struct, array_like=True, gc=False):
 
 encode = msgspec.msgpack.Encoder().encode
 decode_order = msgspec.msgpack.Decoder(Order).decode
-decode_values = msgspec.msgpack.Decoder(dict[str, bytes | None]).decode
+decode_values = msgspec.msgpack.Decoder(Values).decode
 decode_report = msgspec.msgpack.Decoder(Report).decode

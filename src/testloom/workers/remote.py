@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from testloom.model.cluster import ClusterDistributor
 from testloom.model.fragment import FragmentData
+from testloom.model.names import encodable
 from testloom.model.outcome import FragmentEnd, Stopped, WorkerLost
 from testloom.processes.loop import EventLoop
 from testloom.processes.thread_calls import ThreadCalls
@@ -133,7 +134,10 @@ class RemotePool:
         number = worker.number = order.attempt
         self._running[number] = worker
         try:
-            self._exchange.give(number, NodeOrder(data.uid, data.name, worker.slot, order, limit_s))
+            self._exchange.give(
+                number,
+                NodeOrder(encodable(data.uid), encodable(data.name), worker.slot, order, limit_s),
+            )
         except OSError as error:
             why = f"its order cannot be written: {error.strerror}"
             self.loop.call_soon(lambda: self._lose(worker, why))

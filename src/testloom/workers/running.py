@@ -17,6 +17,7 @@ from testloom.model.fragment import FragmentData
 from testloom.model.names import encodable
 from testloom.processes.clock import SystemClock, cpu_now
 from testloom.processes.parcels import Parcels
+from testloom.workers import messages
 from testloom.workers.messages import KEPT, PARCEL, Report
 
 MAX_VALUE_BYTES = 32 * 1024 * 1024
@@ -70,14 +71,17 @@ def call(
 
 
 def values_for(
-    order_values: Mapping[str, bytes | None],
+    order_values: messages.Values,
     kept: Mapping[str, Any],
     parcels: Parcels | None = None,
 ) -> dict[str, Any]:
     """Return the values that a fragment is called with."""
     if not order_values:
         return {}
-    return {name: _loaded(name, data, kept, parcels) for name, data in order_values.items()}
+    return {
+        (name := messages.unpacked_name(key)): _loaded(name, data, kept, parcels)
+        for key, data in order_values.items()
+    }
 
 
 def unpacked(data: bytes, parcels: Parcels | None) -> bytes:

@@ -43,7 +43,8 @@ class Values:
         self._repeatable = repeatable
         self._parcels = parcels
         self._sent = 0
-        self._before: dict[str, tuple[tuple[str, str, bool], ...]] = {}
+        self._before: dict[str, tuple[tuple[str, bytes, bool], ...]] = {}
+        """uid -> the uids it follows, their names as messages have them, whether it is one test"""
         self._readers: dict[str, int] = {}
         self._values: dict[str, bytes | Shelved | None] = {}
         self._states: dict[str, bytes | Shelved] = {}
@@ -55,7 +56,8 @@ class Values:
             needed = []
             for other in sorted(before):
                 is_own = own is not None and fragments[other].driver is own
-                needed.append((other, fragments[other].name if is_own else other, is_own))
+                name = messages.packed_name(fragments[other].name if is_own else other)
+                needed.append((other, name, is_own))
                 self._readers[other] = self._readers.get(other, 0) + 1
             self._before[uid] = tuple(needed)
 
@@ -82,7 +84,7 @@ class Values:
         if uid in self._readers:
             self._values[uid] = _lost(uid, why)
 
-    def take(self, uid: str) -> tuple[dict[str, bytes | None], list[bytes]]:
+    def take(self, uid: str) -> tuple[messages.Values, list[bytes]]:
         """Return the values for fragment *uid* by name, and the states of its own test.
 
         A predecessor of the same test goes by its short name, others by their uid.
@@ -91,7 +93,7 @@ class Values:
         if before is None:
             return {}, []
         fits = self._parcels is not None or self._size(before) <= MAX_TOGETHER
-        values: dict[str, bytes | None] = {}
+        values: messages.Values = {}
         states = []
         for other, name, is_own in before:
             value = self._values.get(other)
@@ -114,7 +116,7 @@ class Values:
         for other, _name, _is_own in self._before.pop(uid, ()):
             self._forget(other)
 
-    def parcelled(self, values: dict[str, bytes | None]) -> str:
+    def parcelled(self, values: messages.Values) -> str:
         """Return the name of a parcel with *values*; empty if a message has room for them.
 
         Raises:
@@ -135,7 +137,7 @@ class Values:
         self._states.clear()
         self._shelf.close()
 
-    def _size(self, before: tuple[tuple[str, str, bool], ...]) -> int:
+    def _size(self, before: tuple[tuple[str, bytes, bool], ...]) -> int:
         return sum(
             len(self._values.get(other) or b"") + (len(self._states.get(other, b"")) if own else 0)
             for other, _name, own in before

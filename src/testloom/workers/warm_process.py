@@ -172,7 +172,7 @@ class _WarmProcess:
             self._let_go()
         return report
 
-    def _values_of(self, order: Order) -> dict[str, bytes | None]:
+    def _values_of(self, order: Order) -> messages.Values:
         parcels = self._manners.parcels
         if not order.parcel or parcels is None:
             return order.values
