@@ -141,15 +141,18 @@ def test_what_no_program_can_be_told_says_so_too(nursery: NurseryApart) -> None:
 def test_asked_to_end_a_program_is_told_with_all_below_it(
     nursery: NurseryApart, tmp_path: Path
 ) -> None:
-    fifo = tmp_path / "fifo"
-    os.mkfifo(fifo)
-    code = f"trap 'exit 5' TERM; (trap 'echo child >{fifo}; exit' TERM; echo >{fifo}; sleep 99 & wait) & wait; wait"
-    with start(nursery, 3, "sh", "-c", code), fifo.open() as said:
-        assert said.readline() == "\n"
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    fifo = os.open(path, os.O_RDWR)
+    child = f"trap 'echo child >{path}; exit' TERM; echo here >{path}; while :; do sleep 9; done"
+    code = f"trap 'wait; exit 5' TERM; ({child}) & while :; do wait; done"
+    with start(nursery, 3, "sh", "-c", code):
+        assert os.read(fifo, 100) == b"here\n"
         nursery.terminate(3)
-        with fifo.open() as more:
-            assert more.readline() == "child\n"
         assert ended(nursery) == 5
+        assert select.select([fifo], [], [], LIMIT_S)[0]
+        assert os.read(fifo, 100) == b"child\n"
+    os.close(fifo)
 
 
 def test_a_program_that_is_killed_takes_its_daemons_with_it(
