@@ -49,8 +49,9 @@ def set_name(name: str) -> bool:
 def be_killed_first() -> bool:
     """Let the kernel choose this process and what it starts when memory runs out."""
     try:
-        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
-            file.write("500")
+        # As bytes: for text, each forked child would import a codec first.
+        with open("/proc/self/oom_score_adj", "wb", buffering=0) as file:
+            file.write(b"500")
     except OSError:
         return False
     return True
