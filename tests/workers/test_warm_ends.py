@@ -90,6 +90,42 @@ def test_a_traceback_with_the_name_of_a_file_that_is_no_text_is_sent(lab: Any) -
     assert end.raised.splitlines()[-1] == r"ValueError: no test: caf\xe9"
 
 
+def forks(in_child: Callable[[], Any]) -> Callable[..., str]:
+    """Return a fragment that forks, and whose child falls through to what called it."""
+
+    def fragment(_driver: Any, _previous: Any, _slot: int) -> Any:
+        pid = os.fork()
+        if pid == 0:
+            return in_child()
+        _pid, status = os.waitpid(pid, 0)
+        print("child:", os.waitstatus_to_exitcode(status))
+        return "parent"
+
+    return fragment
+
+
+@pytest.mark.parametrize(
+    ("in_child", "said"),
+    [
+        (lambda: "child", "child: 0\n"),
+        (lambda: sys.exit(7), "child: 7\n"),
+        (sys.exit, "child: 0\n"),
+        (lambda: 1 / 0, "ZeroDivisionError: division by zero\nchild: 1\n"),
+    ],
+)
+def test_a_fork_that_comes_back_ends_and_its_parent_answers(
+    lab: Any, in_child: Callable[[], Any], said: str
+) -> None:
+    lab.add("a.run", lab.test(run=forks(in_child)))
+    lab.add("b.run", lambda _s, previous, _n: print(previous), after="a.run")
+    lab.add("c.run", lambda *_: None, after="b.run")
+    ran = lab.run(jobs=1)
+
+    assert (ran["a.run"], ran["b.run"], ran["c.run"]) == (Returned(), Returned(), Returned())
+    assert ran.output("a.run").endswith(said)
+    assert ran.output("b.run") == "{'a.run': 'parent'}\n"
+
+
 def test_why_a_value_cannot_be_sent_may_be_no_text(lab: Any) -> None:
     class Odd:
         def __reduce__(self) -> str:

@@ -76,3 +76,26 @@ def test_what_a_thread_pushes_after_the_end_is_nobody_elses(lab: Any) -> None:
         "b1.run": [],
         "b2.run": [],
     }
+
+
+def test_what_a_fork_of_the_driver_pushes_is_not_counted(lab: Any) -> None:
+    """It has the same tray and channel; both would push into the other's results."""
+
+    def run(driver: Any, _previous: Any, _slot: int) -> None:
+        pid = os.fork()
+        name = "parent" if pid else "child"
+        for _ in range(200):
+            driver.on_push(
+                types.SimpleNamespace(result=TestResult(name, status=TestStatus.PASS)),
+            )
+        if pid == 0:
+            os._exit(0)
+        os.waitpid(pid, 0)
+
+    tray = Tray(1)
+    lab.add("a.run", lab.test(run=run))
+    make = forking(list(lab.fragments.values()), name=f"testloom-test-{os.getpid()}", tray=tray)
+    ran = lab.run(jobs=1, tray=tray, make_nursery=make)
+
+    names = [records.decode(data).name for data in ran.workers["a.run"].results]
+    assert names == ["parent"] * 200

@@ -5,11 +5,14 @@ Used by every kind of worker, in the process in which the fragment runs.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import pickle
 import resource
+import sys
 import traceback
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from testloom.model import records
 from testloom.model.errors import FragmentLost, TestAbort
@@ -50,7 +53,7 @@ def call(
     driver.on_push = lambda item: push(records.encode(item.result))
     report = Report(attempt)
     value: Any = None
-    started_at, cpu_before = _now(), _cpu_s()
+    pid, started_at, cpu_before = os.getpid(), _now(), _cpu_s()
     try:
         callback = data.callback if not data.callback_by_name else None
         value = (callback or getattr(driver, data.name))(previous_values, slot)
@@ -63,6 +66,8 @@ def call(
         report.raised = _traceback_of(error)
     finally:
         driver.on_push = None
+    if os.getpid() != pid:
+        _leave_fork(value, report.raised)
     report.wall_s = _now() - started_at
     report.cpu_s = _cpu_s() - cpu_before
     if wanted and value is not None:
@@ -138,6 +143,21 @@ def _pickle_into(report: Report, value: Any, send: Callable[[Any, bytes], bytes]
 def line_of(error: BaseException) -> str:
     """Say in a line what *error* is."""
     return f"{type(error).__name__}: {_str(error)}".partition("\n")[0].rstrip(": ")
+
+
+def _leave_fork(value: Any, raised: str) -> NoReturn:
+    """End a process that the driver has forked and that came back here, as the interpreter does.
+
+    What runs the fragment is its parent: two of them would give two answers, and take orders.
+    """
+    code = 1 if raised else 0
+    if isinstance(value, SystemExit):
+        code, raised = value.code if isinstance(value.code, int) else bool(value.code), ""
+    with contextlib.suppress(Exception):
+        sys.stderr.write(raised)
+        sys.stderr.flush()
+        sys.stdout.flush()
+    os._exit(code)
 
 
 def _str(value: object) -> str:

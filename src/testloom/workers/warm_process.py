@@ -113,6 +113,7 @@ class _WarmProcess:
         self._tray = tray
         self._is_on_tray = self._was_sent = False
         """Where the results of this fragment are."""
+        self._pid = os.getpid()
         self._takes_results = False
         self._pushing = threading.RLock()
         """Held while a result is put away: threads of a driver may push at the same time."""
@@ -198,6 +199,8 @@ class _WarmProcess:
         self._shared.apply(order.states)
 
     def _push(self, record: bytes) -> None:
+        if os.getpid() != self._pid:
+            return  # from a fork of the driver's: it has the same tray and channel, but no lock
         with self._pushing:
             if not self._takes_results:
                 return  # from a thread that was left behind: main thinks of another fragment now
