@@ -17,7 +17,7 @@ from pathlib import Path
 
 import machine
 import whole_runs
-from environments import REPOSITORY, Environments, OwnPython
+from environments import REPOSITORY, Environments, Missing, OwnPython, Packaged
 from figures import Figure, render
 from whole_runs import Bench
 
@@ -78,9 +78,23 @@ def worker_figures(bench: Bench) -> Iterable[Figure]:
     return warm_pool.figures(bench.scale, bench.repeat)
 
 
+def door_figures(bench: Bench) -> Iterable[Figure]:
+    import doors  # noqa: PLC0415 - as above
+
+    try:
+        peer = Environments(bench.work.parent).path_of(
+            Packaged("python", ("AsyncProcessScheduler",))
+        )
+    except Missing as error:
+        print(error, file=sys.stderr)
+        peer = None
+    return doors.figures(bench.scale, bench.repeat, peer)
+
+
 GROUPS: Mapping[str, Group] = {
     "scheduling": scheduling_figures,
     "workers": worker_figures,
+    "doors": door_figures,
     "fragments": whole_runs.fragments,
     "one-test": whole_runs.one_test,
     "listing": whole_runs.listing,

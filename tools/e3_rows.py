@@ -12,15 +12,12 @@ is 1 if a row has no test, or one that failed.
 
 from __future__ import annotations
 
-import ast
-import re
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
-from xml.etree import ElementTree as ET
+
+import rows
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 TESTS: Final = ROOT / "tests" / "compat"
@@ -61,15 +58,10 @@ DIFFERENCES: Final[Mapping[str, str]] = {
 def main() -> int:
     """Print the table."""
     tests = {row: sorted(set(names)) for row, names in _tests_by_row().items()}
-    verdicts = {}
-    if "--no-run" not in sys.argv:
-        python = _python()
-        if python is None:
-            sys.exit("e3_rows: no Python here has testloom and pytest; run ./check -q lint first")
-        verdicts = _verdicts(python)
+    verdicts = {} if "--no-run" in sys.argv else rows.verdicts([TESTS])
     worst = 0
     for row in _rows():
-        verdict = _verdict([verdicts.get(name, "") for name in tests.get(row, [])])
+        verdict = rows.worst([verdicts.get(name, "") for name in tests.get(row, [])])
         worst |= verdict in ("no test", "FAIL")
         names = ", ".join(tests.get(row, []))
         print(f"{row:<4}{verdict:<8}{DIFFERENCES.get(row, 'same')}\n            {names}")  # noqa: T201 - a tool
@@ -83,52 +75,7 @@ def _rows() -> Iterator[str]:
 
 
 def _tests_by_row() -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for path in sorted(TESTS.glob("test_*.py")):
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.FunctionDef):
-                rows = re.match(r"test_((?:[a-s]\d+_)+)", node.name)
-                for row in rows[1].split("_") if rows else ():
-                    if row:
-                        found.setdefault(row.upper(), []).append(node.name)
-    return found
-
-
-def _python() -> str | None:
-    """Return an interpreter that can run the tests."""
-    made = ROOT.glob(".run-tests/venv-check-*/bin/python")
-    newest_first = sorted(made, key=lambda path: path.lstat().st_mtime, reverse=True)
-    for python in (sys.executable, *map(str, newest_first)):
-        command = [python, "-c", "import testloom, pytest"]
-        if subprocess.run(command, capture_output=True, check=False).returncode == 0:
-            return python
-    return None
-
-
-def _verdicts(python: str) -> dict[str, str]:
-    """Run the tests with *python*; return the worst verdict of each function."""
-    worst: dict[str, str] = {}
-    with tempfile.TemporaryDirectory() as directory:
-        report = Path(directory) / "report.xml"
-        command = [python, "-m", "pytest", str(TESTS), "-q", f"--junit-xml={report}"]
-        ended = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
-        if not report.is_file():
-            sys.exit(f"e3_rows: pytest made no report:\n{ended.stdout}")
-        for case in ET.parse(report).iter("testcase"):  # noqa: S314 - pytest wrote it
-            name = (case.get("name") or "").partition("[")[0]
-            tags = {child.tag for child in case}
-            verdict = (
-                "FAIL" if tags & {"failure", "error"} else "skip" if "skipped" in tags else "ok"
-            )
-            if worst.get(name) != "FAIL":
-                worst[name] = verdict
-    return worst
-
-
-def _verdict(verdicts: list[str]) -> str:
-    if not verdicts:
-        return "no test"
-    return next((worst for worst in ("FAIL", "skip", "ok") if worst in verdicts), "")
+    return rows.tests_by_row([TESTS], r"test_((?:[a-s]\d+_)+)", str.upper)
 
 
 if __name__ == "__main__":
