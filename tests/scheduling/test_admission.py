@@ -6,7 +6,7 @@ import heapq
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from testloom.model.errors import UsageError
@@ -185,6 +185,7 @@ NEEDS = st.builds(
 )
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.lists(NEEDS, max_size=30), st.integers(1, 4), st.booleans(), st.randoms())
 def test_all_run_once_and_never_more_than_there_is(
     needs: list[Needs], places: int, in_order: bool, random: Any

@@ -65,6 +65,10 @@ class Admission:
 
     def take(self) -> str | None:
         """Return the next unit, which has started then, with all that it needs; None if none may."""
+        if not self._amounts:  # so it is in nearly all runs, and nobody stands in a line
+            if not self._ready or not self._resources.take_place():
+                return None
+            return self._ready.take()
         while True:
             if self._to_look_at:
                 self._serve_lines()
@@ -88,6 +92,10 @@ class Admission:
 
     def ended(self, uid: str, heir: str | None = None) -> None:
         """Take back what *uid* has; *heir*, which needs the same, gets it if there is one."""
+        if not self._amounts:
+            if heir is None:
+                self._resources.give_place_back()
+            return
         amounts = self._amounts.pop(uid, _ONE)
         if heir is None:
             self._resources.give_back(amounts)

@@ -124,3 +124,15 @@ class Resources:
         """Give back what was taken."""
         for name, amount in amounts.items():
             self._taken[name] -= amount
+
+    def take_place(self) -> bool:
+        """Take one place if there is room for that; tell whether there was."""
+        taken = self._taken[PLACES]
+        if taken and taken >= self._limits[PLACES]:
+            return False
+        self._taken[PLACES] = taken + 1
+        return True
+
+    def give_place_back(self) -> None:
+        """Give back one place."""
+        self._taken[PLACES] -= 1
