@@ -17,6 +17,7 @@ from testloom.journal import history_schema
 from testloom.journal.format import PlannedTest
 from testloom.journal.history import HistoryStore, Kept
 from testloom.journal.history_access import PENDING, HistoryAccess, StoredHistory, past_run
+from testloom.journal.history_database import Database, HistoryDamagedError
 from testloom.journal.rundir import RunDir, open_run_dir
 from testloom.journal.writer import JournalWriter
 from testloom.model.history import PastResult
@@ -200,6 +201,24 @@ def test_a_damaged_history_is_put_aside_and_made_again_from_journals(
         f"it is now {aside}, and the new one is made from journals: 1 run is in it"
     )
     assert "\n" not in access.problem
+
+
+def test_what_is_damaged_again_as_soon_as_it_is_made_is_given_up(
+    access: HistoryAccess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_journal(access.output_dir, 1.0)
+    access.add(summary("r1"), exit_code=0, kept=EVERYTHING)
+
+    def opened(place: str, *, create: bool, wait_s: float) -> Database | None:
+        del create, wait_s
+        raise HistoryDamagedError(f"{place}: the history is damaged")
+
+    monkeypatch.setattr("testloom.journal.history_access.open_place", opened)
+
+    assert known(access) == []
+    assert not access.add(summary("r2"), exit_code=0, kept=EVERYTHING)
+    assert access.problem == f"{access.place}: the history is damaged"
+    assert os.path.exists(f"{access.place}.damaged-1000")
 
 
 def _newer(path: Path) -> None:

@@ -26,7 +26,8 @@ EXIT_CODES: Final = """\
 What testloom exits with
 
   0  every selected test has a result that is not bad: nothing FAILed, there was no ERROR
-  1  at least one test FAILed or ended in ERROR (--failure-exit-code sets another number)
+  1  at least one test FAILed or ended in ERROR (--failure-exit-code sets another number); with
+     --fail-on new, one that is not known to
   2  stopped early, by --max-failures or a like limit
   3  something is wrong in testloom itself, or a report could not be written
   4  the command line, the environment or a configuration file makes no sense; nothing ran
