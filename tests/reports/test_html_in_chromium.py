@@ -436,9 +436,11 @@ def test_the_head_tells_what_changed(storied: Path, opened: Opened) -> None:
     opened.goto(storied)
     assert opened.texts(".changes > :not(svg)") == ["1 new failure", "1 fixed", "1 slower", "compared with run r1"]  # fmt: skip
     opened.page.click("text=1 new failure")
+    opened.page.wait_for_selector(".shown:has-text('1 of 3 tests')")
     assert rows(opened) == ["other"]
     assert opened.texts(".row .mark") == ["new"]
     opened.page.click("text=1 fixed")
+    opened.page.wait_for_selector(".names")
     assert opened.texts(".names") == ["other", "lib/use"]
 
 
@@ -527,8 +529,12 @@ def show(opened: Opened, address: str) -> None:
     """Go to another page of the report that is open."""
     opened.js(
         """async (address) => {
-            location.hash = address;
-            for (let i = 0; i < 3; i++) await new Promise(requestAnimationFrame);
+            if (location.hash === address) return;
+            await new Promise((done) => {
+                addEventListener("hashchange", done, {once: true});
+                location.hash = address;
+            });
+            await new Promise(requestAnimationFrame);
         }""",
         address,
     )

@@ -42,6 +42,7 @@ _SCRIPTS: Final = (
     "test-page.js",
     "causes.js",
     "history.js",
+    "lanes.js",
     "timeline.js",
     "graph.js",
     "tables.js",

@@ -77,6 +77,10 @@ class Report {
 
   // The failures by cause, the most frequent first: [{number, rows}, ...].
   get causes() {
+    return (this.foundCauses ??= this.findCauses());
+  }
+
+  findCauses() {
     const groups = new Map();
     for (const row of this.rows) {
       if (!BAD.has(row.status)) continue;
