@@ -88,20 +88,14 @@ def test_waiting_ends_with_the_last_or_when_time_is_up(ledger: Ledger) -> None:
     assert ledger.active() == {"c"}
 
 
-def test_to_wait_for_all_means_those_that_are_there_now(ledger: Ledger) -> None:
-    def go_on() -> None:
+def test_to_wait_for_all_means_those_that_are_there_now(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def meanwhile(_event: threading.Event, _timeout_s: float | None) -> None:
         ledger.queue(["late"])
         for job in "abc":
             ledger.settle(job, INFO)
 
-    thread = threading.Thread(target=go_on)
-    waiting = threading.Thread(target=lambda: left.append(ledger.wait(timeout_s=LIMIT_S)))
-    left: list[set[str]] = []
-    waiting.start()
-    while not ledger._waiters:
-        waiting.join(0.001)
-    thread.start()
-    waiting.join()
-    thread.join()
-    assert left == [set()]
+    monkeypatch.setattr(threading.Event, "wait", meanwhile)
+    assert ledger.wait() == set()
     assert ledger.active() == {"late"}
