@@ -134,3 +134,62 @@ def test_a_report_that_cannot_be_written_is_told_and_the_others_are_written(
     err = capsys.readouterr().err
     assert "/dev/full: junit report not written: No space left on device" in err
     assert Path("j.json").exists()
+
+
+PLUGIN = """
+from testloom.suite.hookspecs import hookimpl
+
+class Names:
+    name, default_file = {name!r}, "names.txt"
+
+    def write(self, summary):
+        yield from (f"{{entry.name}}\\n" for entry in summary.entries)
+
+class Plugin:
+    @hookimpl
+    def testloom_reports(self):
+        return {{{name!r}: Names()}}
+
+@hookimpl
+def testloom_reports():
+    return Plugin().testloom_reports()
+"""
+
+
+def test_formats_of_plugins_can_be_asked_for_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    Path("report_names.py").write_text(PLUGIN.format(name="names"))
+    Path("own_suite.py").write_text(
+        PLUGIN.format(name="own")
+        + "import testloom\nclass Own(testloom.Testsuite):\n    plugins = [Plugin()]\n"
+    )
+    Path("testloom.toml").write_text("plugins = ['report_names']\nsuite = 'own_suite.py:Own'")
+    stored_run("out", "a", "b")
+    assert main(["report", "names=n.txt", "own=o.txt"]) == 0
+    assert (Path("n.txt").read_text(), Path("o.txt").read_text()) == ("a\nb\n", "a\nb\n")
+
+
+def test_a_plugin_that_cannot_be_used_is_told_with_the_line_that_names_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("testloom.toml").write_text("plugins = ['no_such_module']")
+    stored_run("out", "a")
+    assert main(["report", "junit"]) == 4
+    assert capsys.readouterr().err.startswith(
+        "testloom: testloom.toml:1: a plugin cannot be used: "
+    )
+
+
+def test_a_report_afterwards_tells_what_was_new_then() -> None:
+    test = Path("tests/a/test.yaml")
+    test.parent.mkdir(parents=True)
+    for command in ("true", "false", "true"):
+        test.write_text(f"cmd: ['{command}']\n")
+        main(["run", "tests", "--reporter=none", "-j1"])
+    told = []
+    for run in ("latest~2", "latest~1", "latest"):
+        assert main(["report", "text=r.txt", "--run", run]) == 0
+        told.append([line for line in Path("r.txt").read_text().splitlines() if "(1)" in line])
+    assert told == [[], ["New failures (1)"], ["Fixed (1)"]]

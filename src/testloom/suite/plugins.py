@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 import traceback
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -12,6 +13,7 @@ import pluggy
 from testloom.model.errors import UsageError
 from testloom.model.events import Load, Silent
 from testloom.model.summary import ResultEntry, Summary
+from testloom.suite.config import Config
 from testloom.suite.hookspecs import PROJECT, Hooks
 
 _ENTRY_POINTS = "testloom"
@@ -38,6 +40,31 @@ def plugin_manager(
         at = f"{where}: " if where else ""
         raise UsageError(f"{at}a plugin cannot be used: {type(error).__name__}: {error}") from error
     return manager
+
+
+def project_plugins(config: Config | None, objects: Iterable[Any] = ()) -> pluggy.PluginManager:
+    """Return the manager with the plugins that *config* names, and *objects*.
+
+    Modules that stand beside the configuration can be named.
+
+    Raises:
+        UsageError: as `plugin_manager`.
+    """
+    names = config.project.plugins if config else ()
+    if not config or not names:
+        return plugin_manager((), objects)
+    if config.root not in sys.path:
+        sys.path.insert(0, config.root)
+    return plugin_manager(names, objects, where=config.where("plugins"))
+
+
+def report_formats(manager: pluggy.PluginManager) -> dict[str, Any]:
+    """Return the report formats that plugins add, by their names."""
+    return {
+        name: report
+        for formats in manager.hook.testloom_reports()
+        for name, report in formats.items()
+    }
 
 
 class PluginListener(Silent):

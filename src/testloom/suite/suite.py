@@ -45,7 +45,7 @@ from testloom.suite.fingerprints import note_fingerprints
 from testloom.suite.options import CommandLine, Parser, build_parser
 from testloom.suite.places import Places, dump_environ, working_place
 from testloom.suite.planning import Plan, plan
-from testloom.suite.plugins import PluginListener, plugin_manager
+from testloom.suite.plugins import PluginListener, project_plugins, report_formats
 from testloom.suite.quarantine import quarantine_of
 from testloom.suite.reporting import Reporting
 from testloom.suite.resumed_line import resuming_command_line
@@ -274,16 +274,7 @@ class Testsuite:
     def _parse(self, args: list[str] | None) -> CommandLine:
         parser = build_parser(self._program, defaults=self._defaults)
         self.main = Main(parser)
-        project = self.config.project if self.config else None
-        if self.config and project and project.plugins and self.config.root not in sys.path:
-            sys.path.insert(0, self.config.root)  # plugins of the project itself
-        self._plugins = plugin_manager(
-            project.plugins if project else (),
-            self.plugins,
-            where=self.config.where("plugins")
-            if self.config and project and project.plugins
-            else "",
-        )
+        self._plugins = project_plugins(self.config, self.plugins)
         self.add_options(parser)
         self._plugins.hook.testloom_add_options(parser=parser)
         line, self._resumed = resuming_command_line(parser, args, config=self.config)
@@ -313,11 +304,7 @@ class Testsuite:
             for finders in self._plugins.hook.testloom_finders(suite=self)
             for finder in finders
         ]
-        self._plugin_reports = {
-            name: report
-            for formats in self._plugins.hook.testloom_reports()
-            for name, report in formats.items()
-        }
+        self._plugin_reports = report_formats(self._plugins)
         self._add_drivers()
 
     def _add_drivers(self) -> None:
