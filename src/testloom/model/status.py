@@ -35,6 +35,9 @@ class TestStatus(enum.Enum):
     ERROR = 8
     """The test could not be run to an end that means anything."""
 
+    # Each member is one object, and the hash of its name takes many times as long.
+    __hash__ = object.__hash__
+
     @property
     def is_bad(self) -> bool:
         """Tell whether a run with this result must not end green."""

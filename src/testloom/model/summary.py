@@ -58,6 +58,8 @@ class ResultEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def is_flaky(self) -> bool:
         """Whether it passed after an attempt of the same run that did not."""
+        if not self.earlier:
+            return False
         return self.status in PASSING_STATUSES and any(one.status.is_bad for one in self.earlier)
 
     @property
