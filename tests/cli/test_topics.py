@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from testloom.cli.main import _COMMANDS, main
-from testloom.cli.topics import COMMANDS, CONFIG, STATUSES, TOPICS
+from testloom.cli.topics import COMMANDS, CONFIG, REPORTS, STATUSES, TOPICS
 from testloom.model.status import TestStatus
+from testloom.reports import BUILT_IN
 from testloom.suite.config import History, Profile, Project, Ui, load_config
 from testloom.suite.options import build_parser
 from testloom.suite.values import variable
@@ -41,6 +42,11 @@ def test_the_commands_are_all_listed() -> None:
 
 def test_every_status_is_explained() -> None:
     assert all(f"  {status.name} " in STATUSES for status in TestStatus)
+
+
+def test_every_report_format_is_explained() -> None:
+    names = {name for line in REPORTS.splitlines() for name in line[:16].replace(",", " ").split()}
+    assert names >= BUILT_IN.keys()
 
 
 def test_every_long_option_has_a_variable_in_the_list() -> None:

@@ -19,7 +19,7 @@ Commands
   testloom archive FILE.zip        write the last run as one file, for other machines
   testloom merge FILE.zip...       make one run of several archives, such as shards
   testloom e3 SCRIPT [ARG...]      run a suite written for e3-testsuite, unchanged
-  testloom help TOPIC              config, environment, exit-codes, selection, statuses
+  testloom help TOPIC              config, environment, exit-codes, reports, selection, statuses
 """
 
 EXIT_CODES: Final = """\
@@ -51,6 +51,25 @@ What a result says about its test
 
 The last line of a run counts PASS, XPASS and VERIFY as passed, FAIL and ERROR as failed, the
 others as skipped.
+"""
+
+REPORTS: Final = """\
+Reports: --report FORMAT[=PATH] of a run, or testloom report FORMAT[=PATH] afterwards
+
+  html          one page for people: tests, failures by cause, diffs, timeline, history
+  markdown      for comments and summaries
+  text          for a terminal or mail
+  junit         for build servers: GitLab, GitHub, Jenkins, Azure, Buildkite, Datadog
+  junit-strict  the same for Jenkins' xUnit plugin, which refuses what its schema does not have
+  ctrf          JSON that tools of many frameworks exchange
+  json          all that is known, for programs
+  tap, tap14    for prove and other harnesses
+  github        annotations for the files of a pull request; come by themselves on GitHub
+  gaia          a directory in GAIA's form
+  trace         what each slot did when, for Perfetto or Chrome
+
+Without PATH a report goes to the directory of the run; PATH - is the standard output. Plugins
+add formats. A report that cannot be written makes the exit status 3; the others are written.
 """
 
 CONFIG: Final = """\
@@ -144,6 +163,7 @@ TOPICS: Final[Mapping[str, Callable[[], str]]] = {
     "config": lambda: CONFIG,
     "environment": environment,
     "exit-codes": lambda: EXIT_CODES,
+    "reports": lambda: REPORTS,
     "selection": lambda: SELECTION,
     "statuses": lambda: STATUSES,
 }

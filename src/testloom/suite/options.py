@@ -393,7 +393,7 @@ def _add_results(group: Group) -> None:
     group.ours(
         "--report",
         "FORMAT[=PATH]",
-        "write this report too; may be given several times",
+        "write this report too (several times: more); see 'help reports'",
         type=values.report_text,
         default=[],
         dest="reports",
