@@ -9,23 +9,27 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import logging
 import os
-import re
 import signal
 import sys
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from types import FrameType
-from typing import IO, Any, NoReturn
+from collections.abc import Mapping
+from typing import IO, Any
 
-import e3.log
 from e3.os.process import quote_arg
 
 from testloom import discovery
-from testloom.compat.e3_modules import display, gaia, xunit
+from testloom.compat.e3_modules import gaia, outputs, xunit
+from testloom.compat.e3_modules.choosing import (
+    in_e3s_words,
+    log_bad_patterns,
+    passed_before,
+    with_driver_and_name,
+    write_as_json,
+)
 from testloom.compat.e3_modules.collecting import E3Collector
+from testloom.compat.e3_modules.command_line import attachments, parsed, parser_of
+from testloom.compat.e3_modules.ending import sigterm_exits, terminated
 from testloom.compat.e3_modules.events import EventNotifier, InvalidNotifyCommand
 from testloom.compat.e3_modules.finders import YAMLTestFinder
 from testloom.compat.e3_modules.helpers import deprecated
@@ -33,22 +37,18 @@ from testloom.compat.e3_modules.index import ReportIndex
 from testloom.compat.e3_modules.listening import E3Listener
 from testloom.compat.e3_modules.places import result_dir
 from testloom.compat.e3_modules.result_files import ResultFiles
-from testloom.compat.e3_modules.results import TestStatus, status_color
+from testloom.compat.e3_modules.results import TestStatus
 from testloom.compat.e3_modules.running_status import RunningStatus
 from testloom.compat.e3_modules.utils import ColorConfig, dump_environ, isatty
-from testloom.compat.e3_modules.xunit_attachments import AttachmentsSettings, attachments_of
+from testloom.compat.e3_modules.xunit_attachments import AttachmentsSettings
 from testloom.discovery import ParsedTest, Selection, TestFinder
 from testloom.discovery.yaml_tests import MISSING_DRIVER
 from testloom.journal.rundir import RunDir
-from testloom.model import reason
 from testloom.model.errors import UsageError
-from testloom.model.test import BrokenTest
 from testloom.processes import signals
-from testloom.processes.files import write_whole
 from testloom.suite import suite as native
-from testloom.suite import values
 from testloom.suite.distributing import started
-from testloom.suite.options import CommandLine, build_parser, read_command_line
+from testloom.suite.options import CommandLine
 from testloom.suite.places import working_place
 from testloom.suite.planning import NO_FRAGMENT, Plan, plan
 from testloom.suite.plugins import PluginListener, plugin_manager
@@ -110,22 +110,14 @@ class TestsuiteCore(native.Testsuite):
 
     def dump_testsuite_result(self) -> None:
         """Show how many results there are of each status, and write the file ``comment``."""
-        counts = display.sorted_counters(
-            self.report_index.status_counters, lambda status: status.value
-        )
-        lines = [
-            f"  {status_color(status, self.colors)}{status.name:<12}"
-            f"{self.colors.Style.RESET_ALL} {count}"
-            for status, count in counts
-        ]
-        logger.info("%s", "\n".join(["Summary:", *(lines or ["  <no test result>"])]))
+        logger.info("%s", outputs.summary(self.report_index, self.colors))
         path = os.path.join(self.output_dir, "comment")
         with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
             self.write_comment_file(file)
 
     def get_test_list(self, sublist: list[str]) -> list[ParsedTest]:
         """Return the tests that *sublist* (directories, or regular expressions) selects."""
-        _log_bad_patterns(sublist)
+        log_bad_patterns(sublist)
         options = self.options
         selection = Selection.parse(
             sublist,
@@ -141,8 +133,7 @@ class TestsuiteCore(native.Testsuite):
             selection=selection,
             skip=[self.output_dir],
         )
-        for broken in found.broken:
-            self.broken_tests.append(_as_in_e3(broken))
+        self.broken_tests += map(in_e3s_words, found.broken)
         for warning in found.warnings:
             logger.debug("%s", warning)
         return found.tests
@@ -179,7 +170,7 @@ class TestsuiteCore(native.Testsuite):
             The exit status: 0, or ``--failure-exit-code`` if there was a FAIL or an ERROR, 1 if
             the run could not begin, 3 if its results could not be kept.
         """
-        with _sigterm_exits():
+        with sigterm_exits():
             try:
                 signum, code = self._main(args)
             except UsageError as error:
@@ -189,7 +180,7 @@ class TestsuiteCore(native.Testsuite):
                 logger.error("%s", error, exc_info=error.__cause__)  # noqa: TRY400 - the cause only
                 return 1
         if signum == signal.SIGTERM:
-            _terminated(signum, None)
+            terminated(signum, None)
         if signum:
             with contextlib.suppress(OSError):
                 sys.stdout.flush()
@@ -199,59 +190,47 @@ class TestsuiteCore(native.Testsuite):
     def _main(self, args: list[str] | None) -> tuple[int, int]:
         line = self._parse(args)
         self._prepare(line)
-        previous = self._passed_before() if line.namespace.skip_passed else frozenset()
+        options = line.namespace
+        previous: frozenset[str] = frozenset()
+        if options.skip_passed:
+            previous = passed_before(options.output_dir, options.old_output_dir)
         keep = [self.root_dir, self.test_dir, os.getcwd()]
         with (
-            result_dir(line.namespace, keep=keep) as run_dir,
+            result_dir(options, keep=keep) as run_dir,
             working_place(line.options, is_listing=False) as places,
         ):
             self._enter_results(run_dir)
             self.enter(places)
             self._enter_exchange()
-            notify = line.namespace.notify_events
-            self.event_notifier = EventNotifier(self, notify)
-            attachments = _attachments(line.namespace)
+            self.event_notifier = EventNotifier(self, options.notify_events)
+            attached = attachments(options)
             try:
                 self.set_up()
                 self._add_drivers()
                 with native.making_much():
                     self.test_list = self._tests(line, previous)
-                if line.namespace.list_json is not None:
-                    return 0, self._list_as_json(line.namespace.list_json)
+                if options.list_json is not None:
+                    write_as_json(self.test_list, options.list_json)
+                    return 0, 0
                 if self._is_listing:
                     return 0, self._list(self.test_list)
-                outcome = self._run_tests(line, run_dir, attachments)
+                outcome = self._run_tests(line, run_dir, attached)
             finally:
                 self.tear_down()
-            if line.namespace.generate_text_report:
-                self._write_text_report()
+            if options.generate_text_report:
+                outputs.write_text_report(self.report_index, self.old_output_dir)
         return outcome.signum, self._code(outcome)
 
     # -- steps ----------------------------------------------------------------------------------
 
     def _parse(self, args: list[str] | None) -> CommandLine:
-        program = os.path.basename(sys.argv[0]).removesuffix(".py") if sys.argv else "testsuite"
-        defaults = {
-            **self._defaults,
-            "generate_text_report": self.auto_generate_text_report,
-            "output_dir": os.path.join(".", "out"),
-        }
-        parser = build_parser(program, defaults=defaults, e3=True, error_exit_code=2)
-        for action in parser.own:
-            if action.dest == "jobs":
-                action.type = _jobs_count
+        text_report = self.auto_generate_text_report
+        parser = parser_of({**self._defaults, "generate_text_report": text_report})
         self.main = native.Main(parser)
         self.add_options(parser)
         self._plugins = plugin_manager((), self.plugins)
-        line = read_command_line(parser, args)
-        namespace = line.namespace
-        if namespace.temp_dir is None:
-            namespace.temp_dir = self.env.tmp_dir
-        namespace.random_temp_subdir = line.options.random_temp_subdir
-        e3.log.activate_with_args(namespace, logging.INFO)
-        if namespace.disable_cleanup:
-            logger.warning("--disable-cleanup is deprecated: use --cleanup-mode=none instead")
-        self.main.args = namespace
+        line = parsed(parser, args, temp_dir=self.env.tmp_dir)
+        self.main.args = line.namespace
         self.options = line.options
         return line
 
@@ -270,20 +249,6 @@ class TestsuiteCore(native.Testsuite):
             env.rewrite_baselines = True
         env.modules_search_path = [os.path.dirname(os.path.abspath(sys.argv[0])), *sys.path]
         self.broken_tests, self.notes = [], []
-
-    def _passed_before(self) -> frozenset[str]:
-        """Return the names of the results of the last run that are no reason to run again."""
-        passed = (TestStatus.PASS, TestStatus.XFAIL, TestStatus.XPASS)
-        args = self.main.args
-        directory = os.path.abspath(args.output_dir)
-        if not args.old_output_dir:
-            directory = os.path.join(directory, "new")
-        try:
-            index = ReportIndex.read(directory)
-        except (OSError, ValueError, LookupError, AssertionError) as error:
-            logger.warning("Could not load the previous testsuite report: %s", error)
-            return frozenset()
-        return frozenset(name for name, it in index.entries.items() if it.status in passed)
 
     def _enter_results(self, run_dir: RunDir) -> None:
         self.output_dir = self.env.output_dir = run_dir.path
@@ -311,7 +276,8 @@ class TestsuiteCore(native.Testsuite):
     def _tests(self, line: CommandLine, previous: frozenset[str]) -> list[ParsedTest]:
         """Return the tests to run; those that cannot be run are in `broken_tests`."""
         found = self.get_test_list(list(line.namespace.sublist))
-        tests = self._checked(found)
+        tests, broken = with_driver_and_name(found, self.test_driver_map, self.default_driver)
+        self.broken_tests += broken
         driverless = sum(broken.message == MISSING_DRIVER for broken in self.broken_tests)
         if previous:
             tests = [test for test in tests if test.test_name not in previous]
@@ -321,41 +287,8 @@ class TestsuiteCore(native.Testsuite):
             logger.warning("no test is selected: this run says nothing")
         return tests
 
-    def _checked(self, tests: Sequence[ParsedTest]) -> list[ParsedTest]:
-        """Return those of *tests* that have a driver and a name of their own."""
-        seen: dict[str, int] = {}
-        checked = []
-        for test in tests:
-            name = test.test_name
-            if test.driver_cls is None and self.default_driver is not None:
-                test.driver_cls = self.test_driver_map.get(self.default_driver)
-            number = seen.get(name, 0)
-            seen[name] = number + 1
-            if number:
-                message = f"duplicate test name: {name}"
-                broken = BrokenTest(
-                    f"{name}__except{number}", test.test_dir, message, reason.DUPLICATE_TEST
-                )
-                self.broken_tests.append(broken)
-            elif test.driver_cls is None:
-                self.broken_tests.append(
-                    BrokenTest(name, test.test_dir, MISSING_DRIVER, reason.CONFIG)
-                )
-            else:
-                checked.append(test)
-        return checked
-
-    def _list_as_json(self, path: str) -> int:
-        rows = [
-            {"test_name": t.test_name, "test_dir": t.test_dir, "test_matcher": t.test_matcher}
-            for t in self.test_list
-        ]
-        with open(path, "w", encoding="utf-8") as file:
-            json.dump(rows, file)
-        return 0
-
     def _run_tests(
-        self, line: CommandLine, run_dir: RunDir, attachments: AttachmentsSettings | None
+        self, line: CommandLine, run_dir: RunDir, attached: AttachmentsSettings | None
     ) -> RunOutcome:
         options = line.options
         distributor = started(options.distributor, os.getcwd())
@@ -364,8 +297,9 @@ class TestsuiteCore(native.Testsuite):
         self.use_multiprocessing = self.env.use_multiprocessing = self.compute_use_multiprocessing()
         if line.namespace.force_multiprocessing:
             options = dataclasses.replace(options, start_method="spawn")
-        self._store_env()
-        self._write_dot(the_plan)
+        outputs.store_env(self.env, self.env_filename)
+        dot = os.path.join(self.output_dir, "tests.dot")
+        outputs.write_dot(dot, the_plan.owners, the_plan.graph)
         info = self._info(run_dir, options, the_plan)
         self.running_status.set_total(len(the_plan.owners))
         files = ResultFiles(run_dir.path)
@@ -406,7 +340,7 @@ class TestsuiteCore(native.Testsuite):
             self.report_index.duration = outcome.duration_s
             if the_plan.owners:
                 self.running_status.dump()
-            self._finish(attachments)  # results are read from the journal, which takes less time
+            self._finish(attached)  # results are read from the journal, which takes less time
         self.report_index.loader = None
         return outcome
 
@@ -442,49 +376,15 @@ class TestsuiteCore(native.Testsuite):
             show_time_info=args.show_time_info,
         )
 
-    def _store_env(self) -> None:
-        """Write the environment where programs of the suite may look for it."""
-        with contextlib.suppress(Exception):  # what cannot be pickled is not for them
-            os.makedirs(self.exchange_dir, exist_ok=True)
-            self.env.store(self.env_filename)
-
-    def _write_dot(self, the_plan: Plan) -> None:
-        lines = ["digraph G {", 'rankdir="LR";']
-        lines += [f'"{uid}"' for uid in the_plan.owners]
-        lines += [
-            f'"{uid}" -> "{before}"'
-            for uid, befores in the_plan.graph.vertex_predecessors_items()
-            for before in sorted(befores)
-        ]
-        write_whole(os.path.join(self.output_dir, "tests.dot"), "\n".join([*lines, "}"]))
-
-    def _finish(self, attachments: AttachmentsSettings | None) -> None:
+    def _finish(self, attached: AttachmentsSettings | None) -> None:
         """Write the index, then what is made of it."""
         args, index = self.main.args, self.report_index
         index.write()
         self.dump_testsuite_result()
         if args.xunit_output:
-            xunit.dump_xunit_report(self.testsuite_name, index, args.xunit_output, attachments)
+            xunit.dump_xunit_report(self.testsuite_name, index, args.xunit_output, attached)
         if args.gaia_output:
             gaia.dump_gaia_report(index, self.output_dir, getattr(self.env, "discs", None))
-
-    def _write_text_report(self) -> None:
-        old = None
-        if self.old_output_dir is not None:
-            with contextlib.suppress(OSError, ValueError, LookupError, AssertionError):
-                old = ReportIndex.read(self.old_output_dir)
-        path = os.path.join(self.output_dir, "report")
-        with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
-            display.generate_report(
-                output_file=file,
-                new_index=self.report_index,
-                old_index=old,
-                colors=ColorConfig(colors_enabled=False),
-                show_all_logs=False,
-                show_xfail_logs=True,
-                show_error_output=True,
-                show_time_info=True,
-            )
 
     def _code(self, outcome: RunOutcome) -> int:
         if outcome.broken_down:
@@ -496,55 +396,3 @@ class Testsuite(TestsuiteCore):
     """A suite of tests. Subclass it to say where they are and how they are run."""
 
     __test__ = False
-
-
-def _jobs_count(text: str) -> int:
-    """Return a number of slots; less than one stands for one per core, as it did for threads."""
-    try:
-        number = int(text)
-    except ValueError:
-        return values.jobs_count(text)
-    return values.cores() if number <= 0 else values.jobs_count(text)
-
-
-def _as_in_e3(broken: BrokenTest) -> BrokenTest:
-    """Return *broken* with e3-testsuite's message; the details go to the log."""
-    message = discovery.e3_message(broken)
-    if message == broken.message:
-        return broken
-    log = f"{broken.message}\n{broken.log}"
-    return dataclasses.replace(broken, message=message, log=log)
-
-
-def _log_bad_patterns(sublist: Sequence[str]) -> None:
-    for pattern in sublist:
-        if not os.path.isdir(pattern):
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                logger.debug("Test pattern is not a valid regexp, try to match it as-is: %s", error)
-
-
-def _attachments(args: Any) -> AttachmentsSettings | None:
-    try:
-        return attachments_of(args)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
-
-
-def _terminated(_signum: int, _frame: FrameType | None) -> NoReturn:
-    logging.critical("SIGTERM received")  # noqa: LOG015 - where e3 says it
-    raise SystemExit("SIGTERM received")
-
-
-@contextlib.contextmanager
-def _sigterm_exits() -> Iterator[None]:
-    """While the block runs, SIGTERM raises SystemExit; the run itself takes it as an event."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, _terminated)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
