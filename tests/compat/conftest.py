@@ -258,3 +258,27 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Ran:
 def run() -> Door:
     """Run the suite ``testsuite.py`` of a directory with `testloom e3`."""
     return run_door
+
+
+@pytest.fixture(scope="session")
+def e3_python() -> str:
+    """Return a Python that has e3-testsuite 27.3: E3_TESTSUITE_PYTHON, or this one."""
+    python = os.environ.get("E3_TESTSUITE_PYTHON", sys.executable)
+    code = "import importlib.metadata as m; print(m.version('e3-testsuite'))"
+    ended = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
+    if ended.stdout.strip() != "27.3":
+        pytest.skip(
+            "e3-testsuite 27.3 is not here; E3_TESTSUITE_PYTHON may name a Python that has it"
+        )
+    return python
+
+
+@pytest.fixture
+def run_with_e3(e3_python: str) -> Door:
+    """Run the suite ``testsuite.py`` of a directory with e3-testsuite."""
+
+    def run(root: Path, *args: str) -> Ran:
+        path = f"{Path(e3_python).parent}{os.pathsep}{os.environ['PATH']}"  # of its own programs
+        return run_python(root, "testsuite.py", *args, python=e3_python, PATH=path)
+
+    return run

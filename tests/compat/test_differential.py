@@ -6,7 +6,6 @@ What differs on purpose is said in `_masked`.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -15,29 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from _pytest.mark.structures import MarkDecorator
-
-
-def _python() -> str | None:
-    python = os.environ.get("E3_TESTSUITE_PYTHON", sys.executable)
-    code = "import importlib.metadata as m; print(m.version('e3-testsuite'))"
-    ended = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
-    return python if ended.stdout.strip() == "27.3" else None
-
-
-PYTHON = _python()
-needs_e3: MarkDecorator = pytest.mark.skipif(PYTHON is None, reason="e3-testsuite 27.3 is not here")
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
+def both(tmp_path_factory: pytest.TempPathFactory, e3_python: str) -> tuple[Any, Any]:
     """Run the zoo with each; return what came of it."""
     conftest = sys.modules[_conftest()]
-    assert PYTHON is not None
     root = tmp_path_factory.mktemp("both")
     conftest.write_zoo(root)
     args = ("-j2", "--xunit-output=x.xml", "--generate-text-report")
-    conftest.run_python(root, "testsuite.py", *args, python=PYTHON)
+    conftest.run_python(root, "testsuite.py", *args, python=e3_python)
     theirs = _moved(root, "theirs")
     conftest.run_door(root, *args)
     ours = _moved(root, "ours")
@@ -71,7 +57,6 @@ def _masked(rows: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return masked
 
 
-@needs_e3
 @pytest.mark.slow
 def test_index_and_verdicts_are_the_same(both: tuple[Any, Any]) -> None:
     theirs, ours = both
@@ -79,7 +64,6 @@ def test_index_and_verdicts_are_the_same(both: tuple[Any, Any]) -> None:
     assert _masked(ours.rows) == _masked(theirs.rows)
 
 
-@needs_e3
 @pytest.mark.slow
 def test_xunit_reports_are_the_same(both: tuple[Any, Any]) -> None:
     """But for times, temporary directories, and tracebacks through the runner itself."""
@@ -88,11 +72,9 @@ def test_xunit_reports_are_the_same(both: tuple[Any, Any]) -> None:
     assert ours == theirs
 
 
-@needs_e3
 @pytest.mark.slow
-def test_their_reader_and_ours_show_the_same_of_both(both: tuple[Any, Any]) -> None:
-    assert PYTHON is not None
-    theirs = str(Path(PYTHON).parent / "e3-testsuite-report")
+def test_their_reader_and_ours_show_the_same_of_both(both: tuple[Any, Any], e3_python: str) -> None:
+    theirs = str(Path(e3_python).parent / "e3-testsuite-report")
     for ran in both:
         shown = [
             subprocess.run(

@@ -88,8 +88,8 @@ def test_options_of_logging(door: Any, tmp_path: Path) -> None:
 
     assert ran.err == ""
     assert "INFO" in (tmp_path / "log").read_text()
-    assert "Found 1 tests" in (tmp_path / "log").read_text()
-    assert '"Found 1 tests"' in door(SUITE, "ok", "--json-logs").err
+    assert "PASS            ok" in (tmp_path / "log").read_text()
+    assert '"PASS            ok"' in door(SUITE, "ok", "--json-logs").err
 
 
 def test_options_of_platforms(door: Any) -> None:

@@ -133,9 +133,12 @@ class TestsuiteCore(native.Testsuite):
             selection=selection,
             skip=[self.output_dir],
         )
-        self.broken_tests += map(in_e3s_words, found.broken)
+        broken = [in_e3s_words(one) for one in found.broken]
+        self.broken_tests += broken
         for warning in found.warnings:
             logger.debug("%s", warning)
+        driverless = sum(one.message == MISSING_DRIVER for one in broken)
+        logger.info("Found %d tests", len(found.tests) + driverless)
         return found.tests
 
     def tear_down(self) -> None:
@@ -278,11 +281,8 @@ class TestsuiteCore(native.Testsuite):
         found = self.get_test_list(list(line.namespace.sublist))
         tests, broken = with_driver_and_name(found, self.test_driver_map, self.default_driver)
         self.broken_tests += broken
-        driverless = sum(broken.message == MISSING_DRIVER for broken in self.broken_tests)
         if previous:
             tests = [test for test in tests if test.test_name not in previous]
-        count = len(tests) + driverless
-        logger.info("Found %d tests", count)
         if not tests and not self.broken_tests:
             logger.warning("no test is selected: this run says nothing")
         return tests
