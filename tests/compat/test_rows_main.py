@@ -165,7 +165,7 @@ def test_a14_sigterm_ends_the_run_as_e3_does(door: Any) -> None:
     ran = door("""
         import signal
         class Suite(Testsuite):
-            def set_up(self):
+            def get_test_list(self, sublist):
                 signal.raise_signal(signal.SIGTERM)
             def tear_down(self):
                 print("torn down")
@@ -237,3 +237,31 @@ def test_n3_results_are_there_before_the_run_ends(door: Any) -> None:
     )
 
     assert ran.out == "True\nTrue\n"
+
+
+@pytest.mark.parametrize(
+    ("where", "told"),
+    [
+        ("set_up", "set_up\n"),
+        ("adjust_dag_dependencies", "set_up\nadjust_dag_dependencies\ndown\n"),
+    ],
+)
+def test_a4_tear_down_is_called_once_set_up_has_ended(door: Any, where: str, told: str) -> None:
+    """What `tear_down` ends is there then, and is not left behind when something goes wrong."""
+    ran = door(
+        """
+        class Suite(Testsuite):
+            def _step(self, name):
+                print(name)
+                if name == os.environ["WHERE"]:
+                    raise ValueError("boom")
+            def set_up(self): self._step("set_up")
+            def adjust_dag_dependencies(self, dag): self._step("adjust_dag_dependencies")
+            def tear_down(self): print("down")
+            def get_test_list(self, sublist): return [ParsedTest("t", Ok, {}, self.test_dir)]
+        """,
+        WHERE=where,
+    )
+
+    assert (ran.out, ran.code) == (told, 1)
+    assert ran.err.endswith("ValueError: boom\n")

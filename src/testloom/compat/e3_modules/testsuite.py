@@ -142,7 +142,10 @@ class TestsuiteCore(native.Testsuite):
         return found.tests
 
     def tear_down(self) -> None:
-        """Clean up after the run. What was worked in is removed afterwards, if it is to be."""
+        """Clean up after the run; called once `set_up` has ended, whatever happens then.
+
+        What was worked in is removed afterwards, if it is to be.
+        """
 
     # -- what only old suites use ---------------------------------------------------------------
 
@@ -207,8 +210,8 @@ class TestsuiteCore(native.Testsuite):
             self._enter_exchange()
             self.event_notifier = EventNotifier(self, options.notify_events)
             attached = attachments(options)
+            self.set_up()
             try:
-                self.set_up()
                 self._add_drivers()
                 with native.making_much():
                     self.test_list = self._tests(line, previous)
