@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,20 @@ def test_options_output_directory_that_holds_the_suite_is_refused(
     assert ran.code == 1
     assert "choose another output directory" in ran.err
     assert (tmp_path / "testsuite.py").exists()
+
+
+def test_options_output_directory_in_use_is_left_alone(door: Any, tmp_path: Path) -> None:
+    door(SUITE, "ok")
+    before = sorted(os.listdir(tmp_path / "out" / "new"))
+    lock = os.open(tmp_path / "out", os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        ran = door(SUITE, "ok")
+    finally:
+        os.close(lock)
+
+    assert "another run uses this directory" in ran.err
+    assert sorted(os.listdir(tmp_path / "out" / "new")) == before
 
 
 @pytest.mark.parametrize(

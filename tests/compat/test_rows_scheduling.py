@@ -319,3 +319,20 @@ def test_k2_threads_of_the_suite_serve_its_tests(door: Any, mode: list[str]) -> 
 
     assert ran.verdicts == dict.fromkeys("abc", ("PASS", None)), ran.err
     assert ran.code == 0
+
+
+def test_two_runs_of_the_same_second_leave_each_other_alone(door: Any) -> None:
+    """Each run has a name of its own, by which its processes are found and ended."""
+    ran = door("""
+        from testloom.compat.e3_modules.places import result_dir
+        class Suite(Testsuite):
+            def tear_down(self):
+                runs = []
+                for name in ("a", "b", "c"):
+                    self.main.args.output_dir = name
+                    with result_dir(self.main.args, keep=[]) as run: runs.append(run.run_id)
+                print(len({os.environ["TESTLOOM_RUN"], *(f"testloom-{one}" for one in runs)}))
+            def get_test_list(self, sublist): return [ParsedTest("t", Ok, {}, self.test_dir)]
+    """)
+
+    assert ran.out == "4\n"

@@ -225,7 +225,7 @@ def _latest(path: str) -> str | None:
 def _make_run(path: str, clock: Clock) -> str:
     """Make the directory of a new run in *path* and point ``latest`` to it; return its id."""
     wall = clock.wall()
-    while os.path.lexists(os.path.join(path, run_id := _new_id(wall))):
+    while os.path.lexists(os.path.join(path, run_id := new_id(wall))):
         wall += 0.001
     run = os.path.join(path, run_id)
     os.mkdir(run)
@@ -238,7 +238,8 @@ def _make_run(path: str, clock: Clock) -> str:
     return run_id
 
 
-def _new_id(wall: float) -> str:
+def new_id(wall: float) -> str:
+    """Return an id for a run that begins at *wall*; no other run has it, on this machine either."""
     at = dt.datetime.fromtimestamp(wall, tz=dt.UTC)
     return f"{at:%Y%m%d-%H%M%S}-{at.microsecond // 1000:03d}{secrets.token_hex(1)}"
 

@@ -9,9 +9,9 @@ import shutil
 from collections.abc import Iterator
 from typing import Any
 
-from testloom.journal.rundir import RunDir
+from testloom.journal.rundir import RunDir, new_id
 from testloom.model.errors import UsageError
-from testloom.processes.clock import SystemClock, iso
+from testloom.processes.clock import SystemClock
 from testloom.processes.files import remove_tree
 
 
@@ -46,12 +46,12 @@ def result_dir(options: Any, *, keep: list[str]) -> Iterator[RunDir]:
         raise UsageError(f"{new}: cannot be made: {error.strerror}") from error
     run = RunDir(
         output_dir=os.path.abspath(options.output_dir),
-        run_id=iso(SystemClock().wall()).replace(":", ""),
+        run_id=new_id(SystemClock().wall()),
         path=new,
         previous=old,
         _lock=lock,
     )
-    with run:
+    with contextlib.closing(run):  # which, other than `with run`, removes nothing
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
