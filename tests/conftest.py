@@ -14,11 +14,14 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
 from testloom.processes import prctl, tree
+from testloom.processes.loop import EventLoop
+from testloom.scheduling import MultiprocessScheduler, Worker
+from testloom.workers.making import WorkerSettings, make_workers
 
 LIMIT_S = 20.0
 """How long anything may take before a test gives up on it; nothing waits that long."""
@@ -144,3 +147,67 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             finally:
                 process.send_signal(signal.SIGQUIT)  # at once: nothing of it is needed any more
                 process.communicate(timeout=LIMIT_S)
+
+
+@pytest.fixture
+def run_fragments() -> Callable[[Any, int], dict[str, bytes]]:
+    """Run the fragments of a graph in warm workers; return what each of them wrote."""
+
+    def run(dag: Any, jobs: int) -> dict[str, bytes]:
+        loop = EventLoop()
+        outputs: dict[str, bytes] = {}
+
+        def start(uid: str, data: Any, slot: int) -> Worker:
+            return workers.worker(uid, data, slot)
+
+        def collect(worker: Any) -> None:
+            outputs[worker.uid] = worker.output
+
+        scheduler = MultiprocessScheduler(dag, start, collect, jobs, loop=loop)
+        workers = make_workers(
+            WorkerSettings(name=f"testloom-test-{os.getpid()}"),
+            fragments=dag.vertex_data,
+            predecessors=dict(dag.vertex_predecessors_items()),
+            loop=loop,
+            env=None,
+            continues=scheduler.continues,
+            note=print,
+        )
+        try:
+            scheduler.run()
+        finally:
+            workers.close()
+            loop.close()
+        return outputs
+
+    return run
+
+
+@pytest.fixture
+def interrupt() -> Callable[..., str]:
+    """Run code as a program, and Ctrl-C in its terminal once so many processes have said who they are.
+
+    Returns what it writes then.  It has to end well, and nobody may be left.
+    """
+
+    def run(code: str, *arguments: str, running: int) -> str:
+        main = subprocess.Popen(
+            [sys.executable, "-c", code, *arguments],
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        assert main.stdout is not None
+        with main:
+            pids = {int(main.stdout.readline()) for _ in range(running)}
+            fds = [os.pidfd_open(pid) for pid in pids]
+            os.killpg(main.pid, signal.SIGINT)
+            rest = main.stdout.read()
+            assert main.wait(LIMIT_S) == 0
+            assert all(select.select([fd], [], [], LIMIT_S)[0] for fd in fds)
+            for fd in fds:
+                os.close(fd)
+        assert tree.children(os.getpid()) == []
+        return rest
+
+    return run

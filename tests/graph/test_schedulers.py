@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,7 @@ from e3.collection.dag import DAG
 
 from testloom.graph import SCHEDULERS, AsyncMP, GraphError
 from testloom.model.fragment import FragmentData
-from testloom.processes.loop import EventLoop
-from testloom.scheduling import MultiprocessScheduler, Needs, Worker
-from testloom.workers.making import WorkerSettings, make_workers
+from testloom.scheduling import Needs
 
 NAMES = ["multiprocessing", "threads", "single-threaded"]
 
@@ -48,10 +47,11 @@ def test_a_diamond_comes_to_the_same_by_every_name(name: str) -> None:
         assert scheduler.run(DIAMOND) == {"bottom": ANSWER}
 
 
-def test_a_diamond_of_fragments_comes_to_the_same() -> None:
+def test_a_diamond_of_fragments_comes_to_the_same(
+    run_fragments: Callable[[Any, int], dict[str, bytes]],
+) -> None:
     """As drivers of tests would have it: one function a fragment, values by name."""
     dag: Any = DAG()
-    seen: list[Any] = []
 
     class Driver:
         on_push = None
@@ -74,31 +74,8 @@ def test_a_diamond_of_fragments_comes_to_the_same() -> None:
         dag.update_vertex(name, data=data, predecessors=before, enable_checks=False)
     data = FragmentData("bottom", driver, "bottom", None)
     dag.update_vertex("bottom", data=data, predecessors=["left", "right"], enable_checks=False)
-    loop = EventLoop()
 
-    def start(uid: str, data: Any, slot: int) -> Worker:
-        return workers.worker(uid, data, slot)
-
-    def collect(worker: Any) -> None:
-        seen.append((worker.uid, worker.output))
-
-    scheduler = MultiprocessScheduler(dag, start, collect, 2, loop=loop)
-    workers = make_workers(
-        WorkerSettings(name=f"testloom-test-{os.getpid()}"),
-        fragments=dag.vertex_data,
-        predecessors=dict(dag.vertex_predecessors_items()),
-        loop=loop,
-        env=None,
-        continues=scheduler.continues,
-        note=print,
-    )
-    try:
-        scheduler.run()
-    finally:
-        workers.close()
-        loop.close()
-
-    assert json.loads(dict(seen)["bottom"]) == ANSWER
+    assert json.loads(run_fragments(dag, 2)["bottom"]) == ANSWER
 
 
 def test_all_values_are_returned_if_asked_for(cls: type[AsyncMP]) -> None:

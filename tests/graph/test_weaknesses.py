@@ -7,10 +7,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import select
-import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +15,6 @@ from typing import Any
 import pytest
 
 from testloom.graph import SCHEDULERS, AsyncMP, GraphError, Literal, Ref
-from testloom.processes import tree
 from testloom.scheduling import Needs
 from testloom.workers import calls as calls_module
 
@@ -154,24 +149,10 @@ except KeyboardInterrupt:
 @pytest.mark.parametrize(
     ("name", "running"), [("multiprocessing", 2), ("threads", 2), ("single-threaded", 1)]
 )
-def test_dagrunner_w5_an_interrupt_ends_everything(name: str, running: int) -> None:
-    main = subprocess.Popen(
-        [sys.executable, "-c", W5, name],
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    assert main.stdout is not None
-    with main:
-        pids = {int(main.stdout.readline()) for _ in range(running)}
-        fds = [os.pidfd_open(pid) for pid in pids]
-        os.killpg(main.pid, signal.SIGINT)
-        assert main.stdout.read() == "interrupted\n"
-        assert main.wait(LIMIT_S) == 0
-        assert all(select.select([fd], [], [], LIMIT_S)[0] for fd in fds)
-        for fd in fds:
-            os.close(fd)
-    assert tree.children(os.getpid()) == []
+def test_dagrunner_w5_an_interrupt_ends_everything(
+    name: str, running: int, interrupt: Callable[..., str]
+) -> None:
+    assert interrupt(W5, name, running=running) == "interrupted\n"
 
 
 # -- 6: arguments were rewritten ----------------------------------------------------------------

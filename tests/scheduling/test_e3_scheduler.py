@@ -21,9 +21,7 @@ from testloom.model.errors import CycleError
 from testloom.model.fragment import FragmentData
 from testloom.processes import tree
 from testloom.processes.clock import SystemClock, cpu_now
-from testloom.processes.loop import EventLoop
 from testloom.scheduling import MultiprocessScheduler, Worker
-from testloom.workers.making import WorkerSettings, make_workers
 
 Script = Callable[..., subprocess.CompletedProcess[str]]
 LIMIT_S = 20.0
@@ -319,9 +317,11 @@ def test_e3_scheduler_w5_the_work_is_linear(shape: str) -> None:
     assert (len(found), found[-1]) == (count, f"v{count - 1}")
 
 
-def test_e3_scheduler_w6_values_go_on_and_processes_stay() -> None:
+def test_e3_scheduler_w6_values_go_on_and_processes_stay(
+    run_fragments: Callable[[Any, int], dict[str, bytes]],
+) -> None:
     """Two steps of a driver, in processes: one driver, one process, and the value of the first."""
-    dag, loop = DAG(), EventLoop()
+    dag = DAG()
 
     class Driver:
         on_push: Any = None
@@ -337,31 +337,8 @@ def test_e3_scheduler_w6_values_go_on_and_processes_stay() -> None:
     fragments = {name: FragmentData(name, driver, name, None) for name in ("one", "two")}
     for name, before in {"one": [], "two": ["one"]}.items():
         dag.update_vertex(name, fragments[name], predecessors=before, enable_checks=False)
-    outputs: list[bytes] = []
 
-    def start(uid: str, data: Any, slot: int) -> Worker:
-        return workers.worker(uid, data, slot)
-
-    def collect(worker: Any) -> None:
-        outputs.append(worker.output)
-
-    scheduler = MultiprocessScheduler(dag, start, collect, 1, loop=loop)
-    workers = make_workers(
-        WorkerSettings(name=f"testloom-test-{os.getpid()}"),
-        fragments=fragments,
-        predecessors={"one": frozenset(), "two": frozenset(["one"])},
-        loop=loop,
-        env=None,
-        continues=scheduler.continues,
-        note=print,
-    )
-    try:
-        scheduler.run()
-    finally:
-        workers.close()
-        loop.close()
-
-    assert outputs == [b"", b"True on the driver\n"]
+    assert run_fragments(dag, 1) == {"one": b"", "two": b"True on the driver\n"}
 
 
 W7 = """
