@@ -73,14 +73,14 @@ def choose(
         raise UsageError(f"--reporter: no reporter is called {reporter!r}{hint}")
     if reporter == "none":
         return NoConsole()
-    place = _place(options, stream, err_stream, environ, program_name)
+    place = place_for(options, stream, err_stream, environ, program_name)
     if reporter == "github":
         return GitHubConsole(
             dataclasses.replace(place, workflow_commands=True, annotations=annotations)
         )
     terminal = place.out.isatty() and environ.get("TERM", "dumb") != "dumb"
     if reporter == "auto":
-        reporter = "live" if terminal and not _on_build_server(environ) else "lines"
+        reporter = "live" if terminal and not on_build_server(environ) else "lines"
     if reporter == "live" and terminal:
         return _live(place)
     return _KINDS.get(reporter, LinesConsole)(place)
@@ -98,13 +98,14 @@ def reporter_for(reporter: str, environ: Mapping[str, str]) -> str:
     return reporter
 
 
-def _place(
+def place_for(
     options: Any,
     stream: TextIO | None,
     err_stream: TextIO | None,
     environ: Mapping[str, str],
     program_name: str,
 ) -> Place:
+    """Return where things are shown; the arguments are those of `choose`."""
     out = Writer(stream)
     choice = "never" if getattr(options, "nocolor", False) else getattr(options, "color", None)
     return Place(
@@ -124,5 +125,6 @@ def _live(place: Place) -> Console:
     return LiveConsole(place)
 
 
-def _on_build_server(environ: Mapping[str, str]) -> bool:
+def on_build_server(environ: Mapping[str, str]) -> bool:
+    """Tell whether *environ* is that of a build server, where nobody looks on."""
     return environ.get("CI", "").lower() not in {"", "0", "false"}

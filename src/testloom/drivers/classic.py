@@ -7,6 +7,7 @@ where they need to, `set_up`, `compute_failures` and `tear_down`.
 from __future__ import annotations
 
 import abc
+import functools
 import os
 import re
 import traceback
@@ -18,6 +19,7 @@ from e3.collection.dag import DAG
 from testloom.drivers import programs
 from testloom.drivers.base import CleanupMode, TestDriver, seconds_or_none
 from testloom.drivers.control import TestControl, TestControlCreator, YAMLTestControlCreator
+from testloom.drivers.keeping import Keeping
 from testloom.drivers.programs import DEVNULL, Stdin
 from testloom.model import reason
 from testloom.model.errors import (
@@ -122,6 +124,11 @@ class ClassicTestDriver(TestDriver):
         encoding: str = self.test_env.get("encoding", "utf-8")
         return encoding
 
+    @functools.cached_property
+    def keeping(self) -> Keeping:
+        """What is kept if the test fails."""
+        return Keeping()
+
     @property
     def test_control_creator(self) -> TestControlCreator:
         """What finds out whether to run the test and whether it is known to fail."""
@@ -157,6 +164,7 @@ class ClassicTestDriver(TestDriver):
         except TestAbortWithFailure as error:
             self.push_failure(str(error))
         finally:
+            self._keep_failure()
             self.tear_down()
 
     def set_up(self) -> None:
@@ -306,6 +314,7 @@ class ClassicTestDriver(TestDriver):
         """Run *program*; return also what it wrote, decoded, and said why it ended early."""
         cwd = program.cwd or ""
         programs.note(self.result, programs.heading(program.argv, cwd))
+        self.keeping.program(program)
         run = run_program(program)
         out = self._decoded(run, self.default_encoding if encoding is None else encoding)
         why = programs.epilogue(run.end, program.argv)
@@ -333,6 +342,13 @@ class ClassicTestDriver(TestDriver):
             shown = programs.indented(binary_repr(run.output))
             programs.note(self.result, f"Cannot decode subprocess output:\n\n{shown}")
             raise TestAbortWithError(f"cannot decode process output ({_named(error)})") from error
+
+    def _keep_failure(self) -> None:
+        place = getattr(self.env, "failures_dir", "")
+        if place and self.result.status.is_bad:
+            self.keeping.write(
+                place, self.result, self.test_env, work=self.working_dir(), root=self.env.root_dir
+            )
 
     def _push_skipped(self) -> None:
         """Push the result of a test that its control says not to run."""

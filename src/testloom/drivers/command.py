@@ -100,6 +100,7 @@ class CommandDriver(DiffTestDriver):
             merge_stderr=spec.stdout is None and spec.stderr is None,
         )
         programs.note(self.result, programs.heading(spec.argv, program.cwd or ""))
+        self.keeping.program(program)
         self.ended = run_program(program)
         programs.record(
             self.result,
@@ -182,6 +183,8 @@ class CommandDriver(DiffTestDriver):
         if path is not None and self.rewrite_baseline and self.ended_well:
             self._write_baseline(path, actual)
             message = f"{message} (baseline updated)"
+        elif path is not None and self.ended_well:
+            self.note_difference(path, actual, difference)
         self._keep_difference(message, difference, old, new, None)
         return [message]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 from testloom.drivers import programs
 from testloom.drivers.classic import ClassicTestDriver
 from testloom.drivers.diff_text import unified
+from testloom.drivers.keeping import like
 from testloom.drivers.refiners import (
     CanonicalizeLineEndings,
     LineByLine,
@@ -118,7 +120,10 @@ class DiffTestDriver(ClassicTestDriver):
         """Compare `output` with `baseline`."""
         path, baseline, is_regexp = self.baseline
         if is_regexp:
-            return self.compute_regexp_match(baseline, self.output.log)
+            failures = self.compute_regexp_match(baseline, self.output.log)
+            if failures and path is not None:
+                self.note_difference(path, None, "")
+            return failures
         return self.compute_diff(path, baseline, self.output.log)
 
     def compute_diff(
@@ -167,6 +172,8 @@ class DiffTestDriver(ClassicTestDriver):
         if baseline_file is not None and self.rewrite_baseline:
             self._write_baseline(baseline_file, actual)
             failure_message = f"{failure_message} (baseline updated)"
+        elif baseline_file is not None:
+            self.note_difference(baseline_file, actual, difference)
         self._keep_difference(failure_message, difference, expected, out, truncate_logs_threshold)
         return [failure_message]
 
@@ -201,6 +208,16 @@ class DiffTestDriver(ClassicTestDriver):
         )
         return [failure_message]
 
+    def note_difference(self, path: str, actual: str | bytes | None, difference: str) -> None:
+        """Keep *actual* for those who want to make it the baseline in *path*.
+
+        None stands for an output that does not match the pattern in *path*.
+        """
+        if getattr(self.env, "failures_dir", ""):
+            with contextlib.suppress(UnicodeEncodeError):
+                content = None if actual is None else self._encoded(path, actual)
+                self.keeping.difference(path, content, difference)
+
     def _keep_difference(
         self, message: str, difference: str, expected: str, out: str, line_count: int | None
     ) -> None:
@@ -227,14 +244,20 @@ class DiffTestDriver(ClassicTestDriver):
         return TestAbortWithError(f"cannot read baseline file ({type(error).__name__}: {error})")
 
     def _write_baseline(self, path: str, content: str | bytes) -> None:
-        if isinstance(content, str):
-            content = content.encode(self.default_encoding)
         try:
-            write_whole(os.path.realpath(path), content)  # a link stays one
-        except OSError as error:
+            write_whole(os.path.realpath(path), self._encoded(path, content))  # a link stays one
+        except (OSError, UnicodeEncodeError) as error:
             raise TestAbortWithError(
                 f"cannot write baseline file ({type(error).__name__}: {error})"
             ) from error
+
+    def _encoded(self, path: str, content: str | bytes) -> bytes:
+        """Return *content* as it has to be in the file *path*."""
+        if isinstance(content, str):
+            content = content.encode(self.default_encoding)
+        if any(isinstance(each, CanonicalizeLineEndings) for each in self.output_refiners):
+            return like(path, content)
+        return content
 
 
 def _cut(text: str, line_count: int) -> str:

@@ -22,6 +22,7 @@ import e3.log
 from e3.env import Env
 
 from testloom import discovery
+from testloom.console.choose import on_build_server
 from testloom.discovery import ParsedTest, Selection, TestFinder, YAMLTestFinder
 from testloom.drivers import CommandDriver
 from testloom.journal.format import PlannedTest as JournalTest
@@ -29,6 +30,7 @@ from testloom.journal.rundir import RunDir, open_run_dir
 from testloom.journal.writer import JournalWriter
 from testloom.model.cluster import ClusterDistributor
 from testloom.model.errors import UsageError
+from testloom.model.kept import FOLDER
 from testloom.model.names import shown
 from testloom.model.secrets import redacted, without_users
 from testloom.model.summary import RunInfo, Summary
@@ -215,6 +217,7 @@ class Testsuite:
         with open_run_dir(options.output_dir) as run_dir:
             reporting = Reporting.of(options, run_dir.path, self._plugin_reports)
             self.output_dir = self.env.output_dir = run_dir.path
+            self.env.failures_dir = os.path.join(run_dir.path, FOLDER)
             self.notes.extend(run_dir.notes)
             if options.dump_environ:
                 dump_environ(os.path.join(run_dir.path, "environ.sh"))
@@ -297,6 +300,9 @@ class Testsuite:
         env.test_dir = self.test_dir
         env.options = line.namespace
         env.rewrite_baselines = line.options.update_baselines
+        if env.rewrite_baselines and on_build_server(os.environ):
+            env.rewrite_baselines = False
+            self.notes.append("CI is set: baselines are not updated on a build server")
         if line.options.build or line.options.host or line.options.target:
             set_platforms(env, line.options)
         self._plugin_finders = [
