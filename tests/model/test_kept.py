@@ -20,6 +20,7 @@ FAILURE = KeptFailure(
     message="stdout differs",
     test_dir="/suite/a b",
     working_dir="/tmp/w/a-b",
+    environment={"LC_ALL": "C.UTF-8"},
     programs=(
         KeptProgram(argv=("make", "x y"), cwd="/tmp/w/a-b/sub", env={"A": "it's", "PATH": None}),
         KeptProgram(argv=("./prog",), cwd="/elsewhere", stdin="stdin-2"),
@@ -62,6 +63,7 @@ def test_the_script_says_what_to_run_where_and_with_what() -> None:
         '    cp -R "$test_dir/." "$work" || exit\n'
         '    echo "in a copy of the test: $work" >&2\n'
         "fi\n"
+        "export LC_ALL=C.UTF-8\n"
         "status=0\n"
         "\n"
         "echo '$ make '\"'\"'x y'\"'\"'' >&2\n"

@@ -40,7 +40,7 @@ def test_a_capital_decides_about_all_that_are_left(
 def test_all_with_the_same_change_are_accepted_together(review: Review[str]) -> None:
     assert review.alike == ("a", "c", "e")
     assert review.press("g") == Decided(Verdict.ACCEPT, ("a", "c", "e"))
-    assert (review.current, review.alike) == ("bb", ("bb", "dd"))
+    assert [review.current, *review.alike] == ["bb", "bb", "dd"]
 
 
 def test_to_quit_leaves_the_rest_as_it_is(review: Review[str]) -> None:

@@ -6,9 +6,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from testloom.cli.stored import CommandParser, options_of
+from testloom.cli.stored import CommandParser, named, options_of
 from testloom.journal.rundir import LATEST, find_run
-from testloom.model.errors import UsageError, nearest
+from testloom.model.errors import UsageError
 from testloom.model.kept import SCRIPT, KeptFailure
 from testloom.processes.exec_self import replace_by_program
 from testloom.suite.baselines import failures_in
@@ -47,12 +47,12 @@ def shell(args: Sequence[str]) -> int:
 
 
 def _failure(run_dir: str, test: str) -> tuple[str, KeptFailure]:
-    known = failures_in(run_dir)
-    for folder, failure in known:
-        if failure.test == test:
-            return folder, failure
-    hint = nearest(test, [failure.test for _, failure in known])
-    raise UsageError(f"shell: {test!r} has not failed in {os.path.basename(run_dir)}{hint}")
+    known = {failure.test: (folder, failure) for folder, failure in failures_in(run_dir)}
+    where = f"shell: in run {os.path.basename(run_dir)}, there is no failure of"
+    wanted = sorted(named(test, known, where))
+    if len(wanted) > 1:
+        raise UsageError(f"shell: {test!r} names several tests: {', '.join(wanted[:5])}")
+    return known[wanted[0]]
 
 
 def _enter(failure: KeptFailure) -> str:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from testloom.cli.stored import CommandParser, output_dir_of
+from testloom.cli.stored import CommandParser, named, output_dir_of
 from testloom.console.choose import REPORTERS, choose, place_for
 from testloom.console.failure import render_result
 from testloom.console.spans import Line, render
@@ -15,7 +15,6 @@ from testloom.console.text import exact_duration
 from testloom.journal.rundir import LATEST
 from testloom.journal.stored import stored_run
 from testloom.model import kept
-from testloom.model.errors import UsageError, nearest
 from testloom.model.names import path_for, shown_line
 from testloom.model.result import ResultRecord
 from testloom.model.summary import ResultEntry, Summary
@@ -38,7 +37,11 @@ def show(args: Sequence[str]) -> int:
     asked = parser.parse_args(list(args))
     summary = stored_run(output_dir_of(asked), asked.run)
     place = place_for(asked, sys.stdout, sys.stderr, os.environ, "testloom")
-    for entry in found(summary, asked.test):
+    names = {name for entry in summary.entries for name in (entry.name, entry.test)}
+    wanted = named(asked.test, names, f"run {summary.run.run_id} has no result of")
+    for entry in summary.entries:
+        if wanted.isdisjoint((entry.name, entry.test)):
+            continue
         record = summary.load(entry) if entry.place >= 0 else None
         lines = render_result(entry, record, look=place.look, most=None)
         sys.stdout.write(render([*lines, *_more(summary, entry, record)], color=place.color))
@@ -65,21 +68,6 @@ def replay(args: Sequence[str]) -> int:
     console.run_ended(summary)
     console.close()
     return 0
-
-
-def found(summary: Summary, name: str) -> list[ResultEntry]:
-    """Return the results of *summary* that are called *name*, or belong to a test of that name.
-
-    Raises:
-        UsageError: there are none.
-    """
-    entries = [entry for entry in summary.entries if name in {entry.name, entry.test}]
-    if not entries:
-        names = [entry.name for entry in summary.entries]
-        raise UsageError(
-            f"run {summary.run.run_id} has no result of {name!r}{nearest(name, names)}"
-        )
-    return entries
 
 
 def _more(summary: Summary, entry: ResultEntry, record: ResultRecord | None) -> Iterator[Line]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
-from testloom.model.errors import UsageError
+from testloom.model.errors import UsageError, nearest
 from testloom.suite.config import Config, find_config, load_config
 from testloom.suite.options import build_parser, read_command_line
 from testloom.suite.run_options import RunOptions
@@ -45,6 +46,20 @@ def options_of(asked: argparse.Namespace) -> tuple[RunOptions, Config | None]:
     config = load_config(asked.config) if asked.config else find_config(".")
     line = read_command_line(build_parser("testloom"), same, config=config)
     return line.options, line.config
+
+
+def named(word: str, names: Iterable[str], where: str) -> set[str]:
+    """Return those of *names* that *word* names: exactly, or as the end of a path.
+
+    Raises:
+        UsageError: there are none *where* one looked.
+    """
+    known = set(names)
+    clean = word.removesuffix("/test.yaml").strip("/")
+    found = known & {word, clean} or {name for name in known if name.endswith(f"/{clean}")}
+    if not found:
+        raise UsageError(f"{where} {word!r}{nearest(word, sorted(known))}")
+    return found
 
 
 def output_dir_of(asked: argparse.Namespace) -> str:

@@ -347,7 +347,12 @@ class ClassicTestDriver(TestDriver):
         place = getattr(self.env, "failures_dir", "")
         if place and self.result.status.is_bad:
             self.keeping.write(
-                place, self.result, self.test_env, work=self.working_dir(), root=self.env.root_dir
+                place,
+                self.result,
+                self.test_env,
+                work=self.working_dir(),
+                root=self.env.root_dir,
+                environment=self.env.configured_environment,
             )
 
     def _push_skipped(self) -> None:

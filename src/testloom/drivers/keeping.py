@@ -60,13 +60,27 @@ class Keeping:
             self._differences.append(_Difference(path, actual, digest_of(path), difference))
 
     def write(
-        self, place: str, result: TestResult, test: Mapping[str, Any], *, work: str, root: str
+        self,
+        place: str,
+        result: TestResult,
+        test: Mapping[str, Any],
+        *,
+        work: str,
+        root: str,
+        environment: Mapping[str, str],
     ) -> None:
         """Write the folder of *result* below *place*.
 
-        *test* is the test's environment, *work* its working directory, *root* the directory of
-        the suite.  A disk that does not take it makes no other result of the test: that nothing
-        was kept is told in ``info``.
+        A disk that does not take it makes no other result of the test: that nothing was kept is
+        told in ``info``.
+
+        Args:
+            place: the folder of all failures of the run.
+            result: how the test ended.
+            test: what is known of the test.
+            work: its working directory.
+            root: the directory of the suite.
+            environment: what the configuration adds to the environment of every test.
         """
         folder = os.path.join(place, path_for(result.test_name))
         try:
@@ -80,6 +94,7 @@ class Keeping:
                 working_dir=work,
                 source=digest_of(_source(test)),
                 source_path=_below(root, _source(test)),
+                environment=environment,
                 programs=tuple(
                     _kept_program(program, folder, at)
                     for at, program in enumerate(self._programs[-_MOST_PROGRAMS:], 1)

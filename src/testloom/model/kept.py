@@ -78,6 +78,8 @@ class KeptFailure(msgspec.Struct, frozen=True, kw_only=True):
     """Digest of the file that defines the test; empty if there is none."""
     source_path: str = ""
     """That file, relative to the suite's root where it is below that."""
+    environment: Mapping[str, str] = {}
+    """What the configuration adds to the environment of every test."""
     programs: tuple[KeptProgram, ...] = ()
     pending: tuple[PendingBaseline, ...] = ()
 
@@ -134,6 +136,7 @@ def repro_script(kept: KeptFailure, folder: str) -> str:
         '    cp -R "$test_dir/." "$work" || exit',
         '    echo "in a copy of the test: $work" >&2',
         "fi",
+        *(f"export {name}={shlex.quote(kept.environment[name])}" for name in kept.environment),
         "status=0",
     ]
     for program in kept.programs:
@@ -167,7 +170,8 @@ _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 def _place(cwd: str, kept: KeptFailure) -> str:
     """Return a directory in shell, relative to what the script works in if it can be."""
     if kept.working_dir and (cwd == kept.working_dir or cwd.startswith(f"{kept.working_dir}/")):
-        return '"$work"' + shlex.quote(cwd[len(kept.working_dir) :] or "/.")
+        below = cwd[len(kept.working_dir) :]
+        return '"$work"' + (shlex.quote(below) if below else "")
     return shlex.quote(cwd)
 
 

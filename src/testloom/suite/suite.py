@@ -299,6 +299,7 @@ class Testsuite:
         env.root_dir = self.root_dir
         env.test_dir = self.test_dir
         env.options = line.namespace
+        env.configured_environment = dict(line.environment)
         env.rewrite_baselines = line.options.update_baselines
         if env.rewrite_baselines and on_build_server(os.environ):
             env.rewrite_baselines = False
