@@ -14,6 +14,10 @@ Commands
   testloom [run] [PATH...]         run tests
   testloom list [--json] [PATH...] show what would run
   testloom report FORMAT[=PATH]... write reports of the last run
+  testloom show TEST               show all that is known of a test
+  testloom replay [RUN]            show a run again
+  testloom shell TEST              start a shell where a test failed
+  testloom baseline ACTION         review, list, accept, reject outputs that differ
   testloom history WHAT            ask earlier runs: runs, test NAME, flaky, slowest, failing
   testloom compare [A [B]]         show what changed from one run to another
   testloom archive FILE.zip        write the last run as one file, for other machines
