@@ -11,19 +11,14 @@ from testloom.suite.options import build_parser
 
 COMMANDS: Final = """\
 Commands
-  testloom [run] [PATH...]         run tests
-  testloom list [--json] [PATH...] show what would run
-  testloom report FORMAT[=PATH]... write reports of the last run
-  testloom show TEST               show all that is known of a test
-  testloom replay [RUN]            show a run again
-  testloom shell TEST              start a shell where a test failed
-  testloom baseline ACTION         review, list, accept, reject outputs that differ
-  testloom history WHAT            ask earlier runs: runs, test NAME, flaky, slowest, failing
-  testloom compare [A [B]]         show what changed from one run to another
-  testloom archive FILE.zip        write the last run as one file, for other machines
-  testloom merge FILE.zip...       make one run of several archives, such as shards
-  testloom e3 SCRIPT [ARG...]      run a suite written for e3-testsuite, unchanged
-  testloom help TOPIC              config, environment, exit-codes, reports, selection, statuses
+  testloom [run] | list [PATH...]      run tests, or show what would run
+  testloom report FORMAT[=PATH]...     write reports of a run that is over
+  testloom show | shell TEST           look at a failure, or go where it happened
+  testloom replay | compare | history  show a run again, what changed, what was before
+  testloom archive | merge FILE.zip... carry a run elsewhere, make one run of several
+  testloom baseline ACTION             review, list, accept, reject outputs that differ
+  testloom e3 SCRIPT [ARG...]          run a suite written for e3-testsuite, unchanged
+  testloom help TOPIC                  config, environment, exit-codes, reports, selection, statuses
 """
 
 EXIT_CODES: Final = """\
