@@ -1,6 +1,6 @@
 """Runs one suite, unchanged, with e3-testsuite and with `testloom e3`: same results? how much faster?
 
-    python benchmarks/e3.py --tests 1000 -j 2,16 --repeat 3
+    python benchmarks/beside_e3.py --tests 1000 -j 2,16 --repeat 3
 
 The tests are those of `run.py`, but one in twenty fails, others are expected to fail, skipped, have
 a pattern or nothing as their baseline, bytes as their output, or mistakes in their control.  Each pair of runs is
