@@ -20,12 +20,16 @@ class Steps(Driver):
         super().__init__(env, test_env)
         if test_env.get("raise") == "constructor":
             raise ValueError("no such mode")
+        if test_env.get("raise") == "exit":
+            raise SystemExit(0)
 
     def add_test(self, dag: Any) -> None:
         for name, after in self.test_env.get("steps", {"run": []}).items():
             self.add_fragment(dag, name, fun=self.run, after=after)
         if self.test_env.get("raise") == "add_test":
             raise ValueError("cannot be added")
+        if self.test_env.get("raise") == "exit in add_test":
+            raise SystemExit(0)
         if self.test_env.get("raise") == "twice":
             self.add_fragment(dag, "run", fun=self.run)
 
@@ -63,6 +67,8 @@ def test_fragments_keep_the_order_of_tests_and_steps(planned: Any) -> None:
     [
         ("constructor", reason.CONSTRUCTOR, "no such mode"),
         ("add_test", reason.ADD_TEST, "cannot be added"),
+        ("exit", reason.CONSTRUCTOR, "0"),
+        ("exit in add_test", reason.ADD_TEST, "0"),
         (
             "twice",
             reason.ADD_TEST,

@@ -110,7 +110,7 @@ def plan(
             broken_test = BrokenTest(test.test_name, test.test_dir, str(error), reason.CONFIG)
             result.broken.append(broken_test)
             continue
-        except Exception as error:  # noqa: BLE001 - a driver's constructor is foreign code
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a driver's constructor is foreign code
             result.broken.append(_broken(test, error, reason.CONSTRUCTOR))
             continue
         uids = _added(result, dag, test, driver, clashes)
@@ -167,7 +167,7 @@ def _added(
                 clashes[uid] = f"fragment {uid!r} was added by test {test.test_name!r}, too"
                 other = result.owners[uid].name
                 raise ValueError(f"fragment {uid!r} exists already, in test {other!r}")  # noqa: TRY301 - one way out
-    except Exception as error:  # noqa: BLE001 - foreign code
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - foreign code
         result.broken.append(_broken(test, error, reason.ADD_TEST))
         return None
     if not uids and not driver.result_queue:
@@ -185,7 +185,7 @@ def _checked(pending: Sequence[str]) -> list[str]:
     return uids
 
 
-def _broken(test: ParsedTest, error: Exception, why: str) -> BrokenTest:
+def _broken(test: ParsedTest, error: BaseException, why: str) -> BrokenTest:
     text = "".join(traceback.format_exception(error))
     return BrokenTest(test.test_name, test.test_dir, str(error) or type(error).__name__, why, text)
 
