@@ -39,6 +39,10 @@ from testloom.suite.hookspecs import Hooks
 from testloom.suite.options import build_parser
 
 DOCS = Path(__file__).parent
+sys.path.append(str(DOCS.parent))
+
+from tests.faults.scenario import scenarios  # noqa: E402 - not to be found before
+
 PART = re.compile(
     r"(?P<begin><!-- generated: (?P<name>[\w-]+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL
 )
@@ -139,8 +143,22 @@ def _members(kind: type[enum.Enum]) -> Iterator[tuple[str, str]]:
     """Yield each member of *kind* and the text below it."""
     source = inspect.getsource(kind)
     for name in kind.__members__:
-        found = re.search(rf'^    {name} = .*\n    """(.*?)"""', source, re.MULTILINE | re.DOTALL)
+        pattern = rf'^    {name} = [^\n]*\n    """(.*?)"""'
+        found = re.search(pattern, source, re.MULTILINE | re.DOTALL)
         yield name, found[1] if found else ""
+
+
+# Promises
+
+
+def faults() -> str:
+    """Return a table of the faults that tests provoke, and what happens then."""
+    rows = []
+    for scenario in scenarios():
+        unmet = f" **Not yet:** {scenario.unmet}" if scenario.unmet else ""
+        cells = (scenario.row, scenario.provoke, scenario.expect + unmet, f"{scenario.bound_s:g} s")
+        rows.append(f"| {' | '.join(map(_cell, cells))} |")
+    return "| | What goes wrong | What happens | Within |\n|---|---|---|---|\n" + "\n".join(rows)
 
 
 # Classes and functions
@@ -267,6 +285,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "selection": _topic(topics.SELECTION),
     "statuses": statuses,
     "hooks": hooks,
+    "faults": faults,
     "api-suite": _api(_named(testloom, ["Testsuite"])),
     "api-drivers": _api(_named(testloom.drivers, testloom.drivers.__all__)),
     "api-discovery": _api(

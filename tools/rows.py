@@ -38,8 +38,8 @@ def tests_by_row(
     return found
 
 
-def verdicts(tests: Sequence[Path], *options: str) -> dict[str, str]:
-    """Run *tests*; return the worst verdict of each function.
+def verdicts(tests: Sequence[Path], *options: str, apart: bool = False) -> dict[str, str]:
+    """Run *tests*; return the worst verdict of each function, or with *apart* of each parameter, too.
 
     The interpreter is the first that has testloom and pytest: this one, or that of ``./check``.
     """
@@ -53,7 +53,9 @@ def verdicts(tests: Sequence[Path], *options: str) -> dict[str, str]:
         if not report.is_file():
             sys.exit(f"{_TOOL}: pytest made no report:\n{ended.stdout}")
         for case in ET.parse(report).iter("testcase"):  # noqa: S314 - pytest wrote it
-            name = (case.get("name") or "").partition("[")[0]
+            name = case.get("name") or ""
+            if not apart:
+                name = name.partition("[")[0]
             tags = {child.tag for child in case}
             verdict = (
                 "FAIL" if tags & {"failure", "error"} else "skip" if "skipped" in tags else "ok"
