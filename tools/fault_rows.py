@@ -36,7 +36,9 @@ def main() -> int:
 
 def _is_wanted(scenario: Scenario) -> bool:
     wanted = sys.argv[1:]
-    return not wanted or scenario.row in wanted or scenario.row[0] in wanted
+    return (
+        not wanted or scenario.row[0] in wanted or not set(wanted).isdisjoint(scenario.row.split())
+    )
 
 
 if __name__ == "__main__":
