@@ -102,6 +102,19 @@ def test_long_texts_are_cut_in_the_middle(monkeypatch: pytest.MonkeyPatch) -> No
     )
 
 
+def test_texts_that_escapes_make_too_long_are_cut_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "MAX_ENCODED", 1000)
+    monkeypatch.setattr(records, "_TEXT_OF_LARGE", 10)
+    result = TestResult("t", status=TestStatus.FAIL)
+    result.log, result.diff = Log("\0" * 100), Log("\0" * 100)
+    result.out = Log(b"short")
+    record = records.decode(records.encode(result))
+
+    cut = "\0\0\0\0\0\n... 90 characters dropped ...\n\0\0\0\0\0"
+    assert (record.status, record.log, record.diff) == ("FAIL", cut, cut)
+    assert record.out_bytes == b"short"
+
+
 @pytest.mark.parametrize(
     ("field", "value", "said"),
     [

@@ -8,7 +8,7 @@ names the field.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -20,9 +20,14 @@ from testloom.model.status import FailureReason, TestStatus
 
 MAX_TEXT = 8 * 1024 * 1024
 """Characters (or bytes) kept of each log of a result: half from its head, half from its tail."""
+MAX_ENCODED = 48 * 1024 * 1024
+"""Bytes of a record: less than a message between processes may have.  Escapes in JSON make six of one."""
+_TEXT_OF_LARGE = 1024 * 1024
+"""Characters kept of each log of a record that is larger than that."""
 MAX_MESSAGE = 4096
 """Characters kept of a message."""
 _MOST_MEMORY = 2**62
+_LOGS: Final = ("log", "expected", "out", "diff")
 
 _encoder = msgspec.json.Encoder()
 _record_decoder = msgspec.json.Decoder(ResultRecord)
@@ -32,6 +37,18 @@ _head_decoder = msgspec.json.Decoder(ResultHead)
 def encode(result: TestResult) -> bytes:
     """Return *result* as the JSON of a `ResultRecord`."""
     record = record_of(result)
+    data = _encoded(record)
+    if len(data) <= MAX_ENCODED:
+        return data
+    for field in _LOGS:
+        for each in (field, f"{field}_bytes"):
+            content = getattr(record, each)
+            if content is not None:
+                setattr(record, each, _cut(content, _TEXT_OF_LARGE))
+    return _encoded(record)
+
+
+def _encoded(record: ResultRecord) -> bytes:
     try:
         return _encoder.encode(record)
     except (UnicodeEncodeError, TypeError, ValueError, OverflowError, RecursionError):
@@ -92,7 +109,7 @@ def record_of(result: TestResult) -> ResultRecord:
         is_set = isinstance(families, set | frozenset | list | tuple)
         found = checked("failure_reasons", families, is_set, ())
         record.failure_reasons = sorted(r.name for r in found if isinstance(r, FailureReason))
-    for field in ("log", "expected", "out", "diff"):
+    for field in _LOGS:
         value: Any = getattr(result, field)
         content = value.log if isinstance(value, Log) else value
         if content is None or (field == "log" and isinstance(content, str) and not content):
@@ -100,7 +117,7 @@ def record_of(result: TestResult) -> ResultRecord:
         if not isinstance(content, str | bytes):
             problems.append(f"{field} is a {type(content).__name__}")
         elif content or field != "log":
-            cut = _cut(content)
+            cut = _cut(content, MAX_TEXT)
             setattr(record, field if isinstance(cut, str) else f"{field}_bytes", cut)
     if problems:
         record.status = TestStatus.ERROR.name
@@ -170,10 +187,10 @@ def _log(text: str | None, binary: bytes | None) -> Log[str] | Log[bytes] | None
     return None if text is None else Log(text)
 
 
-def _cut(content: str | bytes) -> str | bytes:
-    if len(content) <= MAX_TEXT:
+def _cut(content: str | bytes, size: int) -> str | bytes:
+    if len(content) <= size:
         return content
-    half = MAX_TEXT // 2
+    half = size // 2
     note = f"\n... {len(content) - 2 * half} characters dropped ...\n"
     if isinstance(content, bytes):
         return content[:half] + note.encode() + content[-half:]
