@@ -30,7 +30,7 @@ def main() -> int:
             verdict = "unmet"
             promise += f"; unmet: {scenario.unmet}"
         code |= verdict in ("no test", "FAIL")
-        print(f"{scenario.row:<12}{verdict:<8}{promise}")  # noqa: T201 - a tool
+        print(f"{scenario.row:<14}{verdict:<8}{promise}")  # noqa: T201 - a tool
     return code
 
 

@@ -49,10 +49,11 @@ def nothing_is_left(ran: Ran, *, dies_later: bool) -> None:
     """I2: no process of the run is there; it may take a moment if main was killed."""
     for pid in _with_cookie(ran.cookie):
         assert _has_ended(pid, PATIENCE_S if dies_later else 0), f"I2: process {pid} is left"
-    # What has lost its parent has become ours: it is of the run, which was the only child here.
-    while dies_later and (orphans := tree.children(os.getpid())):
-        assert _has_ended(orphans[0], PATIENCE_S), f"I2: process {orphans[0]} is left"
-        os.waitpid(orphans[0], 0)
+    # What has lost its parent has become a child of this process, which is a subreaper.
+    while dies_later and (orphans := {*tree.children(os.getpid())} - ran.not_ours):
+        orphan = orphans.pop()
+        assert _has_ended(orphan, PATIENCE_S), f"I2: process {orphan} is left"
+        os.waitpid(orphan, 0)
 
 
 def _has_ended(pid: int, within_s: float) -> bool:

@@ -22,6 +22,8 @@ from typing import IO, Any, Final
 import yaml
 from tests.faults.scenario import Scenario
 
+from testloom.processes import tree
+
 PATIENCE_S: Final = 40.0
 """How much longer than on an idle machine anything may take."""
 COOKIE: Final = "TESTLOOM_FAULTS_RUN"
@@ -84,6 +86,8 @@ class Ran:
     out: str
     err: str
     cookie: str
+    not_ours: frozenset[int]
+    """Children of this process that were there before."""
 
     @property
     def run_dir(self) -> Path:
@@ -96,6 +100,7 @@ class Provoked:
     def __init__(self, scenario: Scenario, root: Path) -> None:
         self._scenario = scenario
         self._root = root
+        self._not_ours = frozenset(tree.children(os.getpid()))
         self.cookie = uuid.uuid4().hex
         self._text: list[str] = []
         self._grew = threading.Condition()
@@ -123,7 +128,7 @@ class Provoked:
                 reader.join(PATIENCE_S)
                 assert not reader.is_alive(), "I2: somebody keeps the output open"
             err = (self._root / "stderr").read_text(encoding="utf-8")
-        return Ran(self._root, code, "".join(self._text), err, self.cookie)
+        return Ran(self._root, code, "".join(self._text), err, self.cookie, self._not_ours)
 
     def close(self) -> None:
         os.close(self._here)
