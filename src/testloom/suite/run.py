@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -313,7 +312,7 @@ class _Run:
         """The third signal: end everything and this process."""
         if self._workers is not None:
             self._workers.close()
-        os._exit(128 + signum)
+        signals.die_by(signum)
 
     def _try(self, write: Callable[..., Any], *args: Any) -> Any:
         """Write to the journal; if that fails, let the run come to an end.
