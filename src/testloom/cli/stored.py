@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from testloom.model.errors import UsageError, nearest
-from testloom.suite.config import Config, find_config, load_config
+from testloom.suite.config import HISTORY, Config, find_config, load_config
 from testloom.suite.options import build_parser, read_command_line
 from testloom.suite.run_options import RunOptions
 
@@ -45,7 +46,10 @@ def options_of(asked: argparse.Namespace) -> tuple[RunOptions, Config | None]:
     ]
     config = load_config(asked.config) if asked.config else find_config(".")
     line = read_command_line(build_parser("testloom"), same, config=config)
-    return line.options, line.config
+    options = line.options
+    if not options.history and os.path.isfile(HISTORY):  # of a project that only pytest runs
+        options = dataclasses.replace(options, history=HISTORY)
+    return options, line.config
 
 
 def named(word: str, names: Iterable[str], where: str) -> set[str]:

@@ -30,6 +30,7 @@ from testloom.journal.history_database import (
     Row,
     Values,
 )
+from testloom.processes.files import make_own
 
 _LONGEST_VALUE: Final = 1_000_000
 """Bytes of a value or of a row: what is longer is not ours, and is not read."""
@@ -55,7 +56,7 @@ def open_file(path: str, *, create: bool, timeout_s: float) -> Database | None:
         if size is None and not create:
             return None
         if size is None:
-            _make_directory(os.path.dirname(path))
+            make_own(os.path.dirname(path))
         return _Sqlite(path, timeout_s)
     except OSError as error:
         raise HistoryError(f"{path}: the history cannot be used: {error.strerror}") from error
@@ -69,16 +70,6 @@ def _size(path: str) -> int | None:
     if not stat.S_ISREG(found.st_mode):
         raise HistoryError(f"{path}: is no file; name another place for the history")
     return found.st_size
-
-
-def _make_directory(path: str) -> None:
-    if os.path.isdir(path):
-        return
-    os.makedirs(path, exist_ok=True)
-    if os.path.basename(path) == ".testloom":
-        # What is kept for this checkout concerns nobody else.
-        with open(os.path.join(path, ".gitignore"), "w", encoding="ascii") as file:
-            file.write("*\n")
 
 
 class _Sqlite:

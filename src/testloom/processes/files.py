@@ -205,6 +205,17 @@ def _hoisted(directory: str, top: str) -> str:
     return place
 
 
+def make_own(path: str) -> None:
+    """Make the directory *path* if there is none; git ignores one that is called ``.testloom``."""
+    if os.path.isdir(path):
+        return
+    os.makedirs(path, exist_ok=True)
+    if os.path.basename(path) == ".testloom":
+        # What is kept for this checkout concerns nobody else.
+        with open(os.path.join(path, ".gitignore"), "w", encoding="ascii") as file:
+            file.write("*\n")
+
+
 def write_whole(path: str | Path, data: bytes | str | Iterable[str]) -> None:
     """Write *data* to *path*: afterwards it is all there, or the old file still is.
 

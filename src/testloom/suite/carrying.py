@@ -11,7 +11,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from testloom.journal import format as form
@@ -40,9 +40,11 @@ class Carry:
     """What people should know about it, in one line."""
 
     def into(
-        self, journal: JournalWriter
+        self, journal: JournalWriter, counted: Callable[[form.Result], None] | None = None
     ) -> tuple[list[ResultEntry], dict[str, list[ResultEntry]]]:
         """Copy results to *journal*; return those that count, and others by their tests.
+
+        *counted* is called with each of the first, as it was kept.
 
         Raises:
             JournalError: *journal* cannot be written.
@@ -62,6 +64,8 @@ class Carry:
                     entry = journal.carry(old, counts=counts)
                     if counts:
                         counting.append(entry)
+                        if counted is not None and isinstance(old, form.Result):
+                            counted(old)
                     else:
                         earlier.setdefault(entry.test, []).append(entry)
         journal.carried(sum(fate is Fate.CARRIED for fate in self.fates.values()))
@@ -98,8 +102,8 @@ class Resumed:
 
     def carry(self, plan: Plan) -> Carry:
         """Take what need not run out of *plan*; return what to carry in its place."""
-        known = known_tests(self.journal)
         inputs = {name: test.inputs for name, test in plan.tests.items()}
+        known = known_tests(self.journal)
         decided = fates(known, inputs, followed_tests(plan))
         gone = [uid for uid, owner in plan.owners.items() if decided[owner.name] is Fate.CARRIED]
         plan.graph.remove(gone)
@@ -109,6 +113,14 @@ class Resumed:
         for name, fate in decided.items():
             if fate in _WITH_EARLIER and (earlier := self._earlier(name, fate, known[name])):
                 plan.tests[name].earlier = earlier
+        return self._carry(decided, known)
+
+    def decide(self, inputs: Mapping[str, str], follows: Mapping[str, Collection[str]]) -> Carry:
+        """Return what to carry of tests with the fingerprints *inputs*; see `fates`."""
+        known = known_tests(self.journal)
+        return self._carry(fates(known, inputs, follows), known)
+
+    def _carry(self, decided: Mapping[str, Fate], known: Mapping[str, Known]) -> Carry:
         return Carry(self.journal.path, decided, _told(self.run_id, decided, known))
 
     def _earlier(self, name: str, fate: Fate, known: Known) -> tuple[ResultEntry, ...]:

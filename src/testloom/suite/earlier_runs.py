@@ -13,14 +13,11 @@ Nothing here ends a run: what is wrong with a history is a line in `notes`.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 
-from testloom.journal.history import Kept
-from testloom.journal.history_access import PENDING, HistoryAccess, StoredHistory
 from testloom.journal.rundir import RunDir
 from testloom.model.compare import Comparison
 from testloom.model.expectation import NOTHING_EXPECTED, Expectation
@@ -30,9 +27,10 @@ from testloom.model.test import BrokenTest, ParsedTest
 from testloom.scheduling.order import Order, ordered
 from testloom.suite import rerun
 from testloom.suite.gate import gate_of
-from testloom.suite.kept_history import changes_since, kept, place_of
+from testloom.suite.kept_history import kept, place_of
 from testloom.suite.options_history import LATEST
 from testloom.suite.planning import Plan
+from testloom.suite.run_history import run_history
 from testloom.suite.run_options import RunOptions
 
 
@@ -53,15 +51,10 @@ class EarlierRuns:
         self._last: rerun.LastFailed | None = None
         if options.last_failed is not None:
             self._last = rerun.last_failed(self._output_dir, options.last_failed)
-        place = place_of(options)
-        self._access: HistoryAccess | None = None
-        if place is not None:
-            self._access = HistoryAccess(place=place, suite=suite, output_dir=self._output_dir)
+        self._history = run_history(place_of(options), suite, self._output_dir, kept(options))
         self._failed: frozenset[str] = frozenset()
-        if options.failed_first and self._access is None:
+        if options.failed_first and self._history is None:
             self._failed = rerun.last_failed(self._output_dir, LATEST).tests
-        self._recap = Recap()
-        self._pending = ""
         self.nothing_to_do = self._last is not None and bool(
             self._last.run_id and not self._last.tests
         )
@@ -71,13 +64,13 @@ class EarlierRuns:
     @property
     def notes(self) -> list[str]:
         """What people should know of this, one line each."""
-        problem = self._access.problem if self._access else ""
+        problem = self._history.problem if self._history else ""
         return [*self._notes, *([problem] if problem else [])]
 
     @property
     def history_dir(self) -> str | None:
         """A directory that holds nothing but what we keep, if there is one."""
-        directory = os.path.dirname(self._access.place) if self._access else ""
+        directory = os.path.dirname(self._history.place) if self._history else ""
         return directory if os.path.basename(directory) == ".testloom" else None
 
     @property
@@ -105,11 +98,8 @@ class EarlierRuns:
     def begin(self, run_dir: RunDir, plan: Plan, jobs: int) -> tuple[Order, Expectation]:
         """Return in which order to run *plan*, and what to expect of it."""
         tests = list(plan.places)
-        if self._access is not None:
-            self._mark_pending(run_dir)
-            self._access.take_pending(self._kept, but=run_dir.run_id)
-            if not self._access.problem:  # to ask again would be to wait again
-                self._recap = self._access.use(lambda store: store.recap(tests)) or Recap()
+        if self._history is not None:
+            self._history.begin(run_dir, tests)
         by_length = self._options.order == "auto"
         urgent = self._urgent(tests)
         if not urgent and not (by_length and self._recap.usual_s):
@@ -133,27 +123,24 @@ class EarlierRuns:
             found |= {test for test in tests if test not in known}
         return found
 
-    def _mark_pending(self, run_dir: RunDir) -> None:
-        path = os.path.join(run_dir.path, PENDING)
-        with contextlib.suppress(OSError):  # whatever is wrong here, the journal will tell
-            os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o666))
-            self._pending = path
+    @property
+    def _recap(self) -> Recap:
+        return self._history.recap if self._history else Recap()
 
     # -- after ----------------------------------------------------------------------------------
 
     def judged(self, summary: Summary) -> Summary:
         """Return *summary* with what changed, and with the history to look at."""
-        history = summary.history
-        if self._access is not None:
-            history = StoredHistory(self._access, before=summary.run.started_at)
         changes = self._changes(summary)
         notes = (*summary.notes, *self.notes)
-        return dataclasses.replace(summary, history=history, changes=changes, notes=notes)
+        if self._history is not None:
+            summary = self._history.seen_by(summary)
+        return dataclasses.replace(summary, changes=changes, notes=notes)
 
     def _changes(self, summary: Summary) -> Comparison | None:
         if self._gate is not None:
             return self._gate.compared(summary)
-        return changes_since(self._recap, summary)
+        return self._history.changes(summary) if self._history else None
 
     def has_failed(self, summary: Summary) -> bool:
         """Tell whether the run of *summary* fails because of its tests."""
@@ -171,16 +158,9 @@ class EarlierRuns:
                 on_build_server=self._on_build_server,
             )
             self._notes += [note] if note else []
-        if self._access is not None and self._access.add(
-            summary, exit_code=exit_code, kept=self._kept
-        ):
-            with contextlib.suppress(OSError):
-                os.unlink(self._pending)
+        if self._history is not None:
+            self._history.keep(summary, exit_code)
         return [note for note in self.notes if note not in told]
-
-    @property
-    def _kept(self) -> Kept:
-        return kept(self._options)
 
 
 def _expected(order: Order, owners: Mapping[str, str], usual_s: Mapping[str, float]) -> Expectation:

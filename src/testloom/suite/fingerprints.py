@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from testloom.model.test import ParsedTest
 from testloom.suite.planning import Plan
@@ -30,6 +30,7 @@ class Fingerprints:
         self._skip = frozenset(skip)
         self._trees: dict[str, bytes] = {}
         self._classes: dict[type, bytes] = {}
+        self._files: dict[str, bytes] = {}
 
     def of(self, test_dir: str, driver: type) -> str:
         """Return the fingerprint of the test in *test_dir*; empty if it cannot be told."""
@@ -38,6 +39,19 @@ class Fingerprints:
         except OSError:
             return _UNKNOWN
         return _digest(known, self._class(driver)).hex()
+
+    def of_files(self, files: Sequence[str]) -> str:
+        """Return the fingerprint of the files *files*; empty if one cannot be looked at."""
+        try:
+            return _digest(*map(self._file, files)).hex()
+        except OSError:
+            return _UNKNOWN
+
+    def _file(self, path: str) -> bytes:
+        known = self._files.get(path)
+        if known is None:
+            known = self._files[path] = _facts(path, os.stat(path))
+        return known
 
     def _tree(self, top: str) -> bytes:
         """Return the digest of the directory *top*, those of directories below it first."""
@@ -66,9 +80,7 @@ class Fingerprints:
                         below.append(entry.path)
                         files.append(os.fsencode(entry.name))
                     continue
-                found = entry.stat(follow_symlinks=False)
-                facts = (entry.name, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-                files.append(repr(facts).encode())
+                files.append(_facts(entry.name, entry.stat(follow_symlinks=False)))
         return sorted(files), sorted(below)
 
     def _class(self, driver: type) -> bytes:
@@ -82,6 +94,10 @@ class Fingerprints:
             facts = found and (found.st_size, found.st_mtime_ns)
             known = self._classes[driver] = repr((driver.__qualname__, facts)).encode()
         return known
+
+
+def _facts(name: str, found: os.stat_result) -> bytes:
+    return repr((name, found.st_size, found.st_mtime_ns, found.st_ctime_ns)).encode()
 
 
 def _digest(*parts: bytes) -> bytes:
