@@ -108,8 +108,8 @@ def pytest_options() -> str:
         def getgroup(self, *_: str) -> Recorder:
             return self
 
-        def addoption(self, name: str, *, metavar: str, help: str, **_: object) -> None:  # noqa: A002 - pytest's name
-            rows.append(f"| `{name} {metavar}` | {_cell(help)} |")
+        def addoption(self, name: str, *, help: str, metavar: str = "", **_: object) -> None:  # noqa: A002 - pytest's name
+            rows.append(f"| `{f'{name} {metavar}'.strip()}` | {_cell(help)} |")
 
         def addini(self, *_: object, **__: object) -> None:
             """The page explains it."""

@@ -10,7 +10,7 @@ import pytest
 
 from testloom.pytest_plugin import wire
 from testloom.pytest_plugin.blocks import Block
-from testloom.pytest_plugin.bundles import bundles, components, failed_first
+from testloom.pytest_plugin.bundles import bundles, components, in_good_order
 from testloom.scheduling.turns import Bundle
 
 LOCATION = ("test_it.py", 3, "test_it")
@@ -131,7 +131,15 @@ def test_data_tests_that_follow_each_other_stay_together_for_good() -> None:
 def test_bundles_with_a_test_that_failed_come_first_in_their_order() -> None:
     found = [Bundle((0,)), Bundle((1, 2)), Bundle((3,)), Bundle((4,))]
 
-    assert failed_first(found, {2, 4}) == [found[1], found[3], found[0], found[2]]
+    assert in_good_order(found, {2, 4}) == [found[1], found[3], found[0], found[2]]
+
+
+def test_bundles_that_take_long_come_before_the_others_and_after_what_failed() -> None:
+    """One of which nothing is known is taken for an ordinary one."""
+    found = [Bundle((0,)), Bundle((1, 2)), Bundle((3,)), Bundle((4,)), Bundle((5,))]
+    usual_s = {0: 0.1, 1: 2.0, 2: 3.0, 3: 9.0, 4: 0.01}
+
+    assert in_good_order(found, {4}, usual_s, 2) == [found[n] for n in (3, 2, 1, 4, 0)]
 
 
 def test_whatever_hangs_together_by_following_has_one_leader() -> None:

@@ -48,6 +48,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=[],
         help="record the session in out/ and write this report of testloom; may be repeated",
     )
+    add(
+        "--testloom-history",
+        action="store_true",
+        default=None,
+        help="keep what the session finds out in testloom's history, as with --slots",
+    )
+    add(
+        "--no-testloom-history",
+        action="store_false",
+        dest="testloom_history",
+        help="keep nothing of the session, nor look at earlier ones",
+    )
+    add(
+        "--testloom-resume",
+        action="store_true",
+        help="go on with the last session that was kept: run only what is missing",
+    )
+    parser.addini(
+        "testloom_history",
+        "which sessions are kept in testloom's history: 'auto' (with --slots), 'on' or 'off'",
+        default="auto",
+    )
     parser.addini(
         "testloom_collect",
         "whether the data tests of the configured suite are collected: 'auto' or 'off'",
@@ -64,14 +86,21 @@ def pytest_configure(config: pytest.Config) -> None:
         from testloom.pytest_plugin import collecting  # noqa: PLC0415 - few sessions need it
 
         plugins.register(collecting.Collecting(config), "testloom-collecting")
-    if config.getoption("testloom_report"):
+    if _may_be_recorded(config):
         from testloom.pytest_plugin import recording  # noqa: PLC0415 - few sessions need it
 
-        plugins.register(recording.Recording(config), "testloom-recording")
+        if recording.is_wanted(config):
+            plugins.register(recording.Recording(config), "testloom-recording")
     if config.getoption("slots"):
         from testloom.pytest_plugin import slots  # noqa: PLC0415 - few sessions need it
 
         slots.register(config)
+
+
+def _may_be_recorded(config: pytest.Config) -> bool:
+    """Tell whether something asks for a record; nothing is kept of a session that does not."""
+    options = ("testloom_report", "testloom_resume", "testloom_history", "slots")
+    return any(map(config.getoption, options)) or config.getini("testloom_history") != "auto"
 
 
 def _has_suite(config: pytest.Config) -> bool:

@@ -9,10 +9,12 @@ class often leave things in it for each other.
 from __future__ import annotations
 
 from collections.abc import Container, Hashable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 import pytest
 
+from testloom.scheduling.order import ordered
 from testloom.scheduling.turns import Bundle
 
 _SHARING: Final = {"class": 1, "module": 2, "package": 3}
@@ -47,9 +49,37 @@ def bundles(
     return [Bundle(tuple(numbers), key in whole) for key, numbers in found.items()]
 
 
-def failed_first(found: Sequence[Bundle], failed: Container[int]) -> list[Bundle]:
-    """Return *found* with those first that hold an item of *failed*; else the order stays."""
-    return sorted(found, key=lambda bundle: not any(unit in failed for unit in bundle.units))
+def in_good_order(
+    found: Sequence[Bundle],
+    failed: Container[int],
+    usual_s: Mapping[int, float] = MappingProxyType({}),
+    slots: int = 1,
+) -> list[Bundle]:
+    """Return *found* with those first that hold an item of *failed*, then those that take long.
+
+    Of the others the order stays.  *usual_s* says how long items take, as far as that is known.
+    """
+    names = [str(number) for number in range(len(found))]
+    taken_s = {
+        name: sum(usual_s[unit] for unit in known)
+        for name, bundle in zip(names, found, strict=True)
+        if (known := [unit for unit in bundle.units if unit in usual_s])
+    }
+    urgent = [
+        name
+        for name, bundle in zip(names, found, strict=True)
+        if any(unit in failed for unit in bundle.units)
+    ]
+    order = ordered(
+        dict.fromkeys(names, ()),
+        dict(zip(names, names, strict=True)),
+        usual_s=taken_s,
+        urgent=urgent,
+        jobs=slots,
+    )
+    first = order.priorities
+    places = sorted(range(len(found)), key=lambda number: -first.get(names[number], 0.0))
+    return [found[number] for number in places]
 
 
 def components(follows: Mapping[str, Iterable[str]]) -> dict[str, str]:

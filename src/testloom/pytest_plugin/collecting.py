@@ -72,7 +72,7 @@ class Collecting:
         tests = self._directories.get(path)
         return None if tests is None else self._collector(DataDirectory, path, parent, tests)
 
-    @pytest.hookimpl(trylast=True)
+    @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Learn which tests are left to be run."""
         if self._suite is not None:

@@ -59,6 +59,11 @@ class DataRun:
                 found.setdefault(owners[uid].name, set()).update(others)
         return {name: frozenset(others) for name, others in found.items()}
 
+    def inputs_of(self, name: str) -> str:
+        """Return the fingerprint of test *name*; empty if it is not known."""
+        planned = self._plan.tests.get(name)
+        return planned.inputs if planned else ""
+
     def run(self, name: str, slot: int, fixtures: Mapping[str, Any]) -> list[Pushed]:
         """Run test *name* with *fixtures* in *slot*; return its results, those of others apart."""
         for uid in self._needed(name):

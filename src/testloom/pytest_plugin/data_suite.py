@@ -68,6 +68,10 @@ class DataSuite:
         """Return which tests wait for which others."""
         return self._planned().follows
 
+    def inputs_of(self, name: str) -> str:
+        """Return the fingerprint of what test *name* is made of; empty if it is not known."""
+        return self._planned().inputs_of(name)
+
     def run(self, name: str, slot: int, fixtures: Mapping[str, Any]) -> list[Pushed]:
         """Run test *name* here; return all its results."""
         with self._inside():

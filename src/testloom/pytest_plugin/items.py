@@ -80,6 +80,11 @@ class DataItem(pytest.Item):
         self.funcargs: dict[str, object] = {}
         self._request = TopRequest(self, _ispytest=True)  # type: ignore[arg-type]  # as above
 
+    @property
+    def inputs(self) -> str:
+        """Fingerprint of what the test is made of; empty if that is not known."""
+        return self.suite.inputs_of(self.test.test_name)
+
     def setup(self) -> None:
         """Set up the fixtures that are used automatically, and those that the driver wants."""
         self._request._fillfixtures()  # noqa: SLF001 - as above
@@ -128,6 +133,19 @@ def together(items: Sequence[Any]) -> dict[int, int]:
         for name, leader in components(suite.follows()).items():
             if name in places:
                 found[places[name]] = first.setdefault(leader, places[name])
+    return found
+
+
+def follows(items: Sequence[Any]) -> dict[str, list[str]]:
+    """Return, by their node ids, which data tests among *items* follow which others."""
+    data = [item for item in items if isinstance(item, DataItem)]
+    nodeids = {(id(item.suite), item.test.test_name): item.nodeid for item in data}
+    found: dict[str, list[str]] = {}
+    for suite in {id(item.suite): item.suite for item in data}.values():
+        for name, others in suite.follows().items():
+            if (nodeid := nodeids.get((id(suite), name))) is not None:
+                known = (nodeids.get((id(suite), other)) for other in others)
+                found[nodeid] = [other for other in known if other is not None]
     return found
 
 

@@ -1,34 +1,41 @@
-"""``--testloom-report``: a session of pytest as a run of testloom, with its journal and its reports.
+"""Records a session as a run of testloom: in its journal, its history, and in reports.
 
-What is written is read from pytest's own reports, so it makes no difference who ran the tests: pytest
-alone, slots, or pytest-xdist.
+What is kept is read from pytest's own reports, so it makes no difference who ran the tests: pytest
+alone, slots, or pytest-xdist.  A record that nobody has asked for in so many words, as that of each
+session with ``--slots`` is, never harms the session: what is wrong with it is one line at its end.
 """
 
 from __future__ import annotations
 
 import os
-import platform
-import socket
-from typing import Any
+from collections.abc import Generator, Sequence
+from typing import Any, Final
 
-import msgspec
 import pytest
 
-from testloom import reports
-from testloom.drivers.pytest_driver import log_of, verdict_of
-from testloom.journal.format import JournalError, PlannedTest
-from testloom.journal.rundir import RunDir, open_run_dir
-from testloom.journal.writer import JournalWriter
-from testloom.model import records
+from testloom.journal.format import JournalError
 from testloom.model.errors import UsageError
-from testloom.model.log import Log
-from testloom.model.result import ResultRecord, TestResult
-from testloom.model.status import TestStatus
-from testloom.model.summary import ResultEntry, RunInfo, Summary
-from testloom.processes import own_fds
-from testloom.processes.clock import SystemClock
-from testloom.reports import ReportRequest
-from testloom.suite.sources import commit_of
+from testloom.model.history import Recap
+from testloom.pytest_plugin import wire
+from testloom.pytest_plugin.session_run import SessionRun, settings_of
+from testloom.pytest_plugin.telling import tell
+
+_SETTINGS: Final = ("auto", "on", "off")
+
+
+def is_wanted(config: pytest.Config) -> bool:
+    """Tell whether this session is to be recorded."""
+    option: Any = config.option
+    if hasattr(config, "workerinput") or option.collectonly:
+        return False
+    if option.testloom_report or option.testloom_resume:
+        return True
+    if option.testloom_history is not None:
+        return bool(option.testloom_history)
+    setting = config.getini("testloom_history")
+    if setting not in _SETTINGS:
+        raise pytest.UsageError(f"testloom_history: {setting!r}; write one of {_SETTINGS}")
+    return setting == "on" or (setting == "auto" and option.slots not in (None, "0"))
 
 
 class Recording:
@@ -38,154 +45,124 @@ class Recording:
         self._config = config
         self._pid = os.getpid()
         """Forks of this process have other things to do."""
-        self._clock = SystemClock()
-        self._run_dir: RunDir | None = None
-        self._journal: JournalWriter | None = None
-        self._requests: tuple[ReportRequest, ...] = ()
-        self._info: RunInfo | None = None
-        self._begun_at = self._clock.now()
+        option: Any = config.option
+        self._is_distributed = config.getoption("dist", "no") != "no"
+        """Whether pytest-xdist collects elsewhere, so that it is not known what there is."""
+        self._is_asked_for = option.testloom_report or option.testloom_resume
+        self._run: SessionRun | None = None
+        self._note = ""
         self._reports: dict[str, list[Any]] = {}
-        self._entries: list[ResultEntry] = []
-        self._problems: list[str] = []
+        self._has_begun = self._has_failed = False
+
+    def pytest_report_header(self) -> str | None:
+        """Say what is not possible."""
+        if not (self._is_distributed and self._config.getoption("testloom_resume")):
+            return None
+        return "testloom: --testloom-resume is ignored: pytest-xdist distributes the tests (-n)"
+
+    @property
+    def recap(self) -> Recap:
+        """What is known of the tests from earlier runs."""
+        return self._run.recap if self._run else Recap()
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Begin the run: it is known now what is in it."""
-        if session.config.option.collectonly or hasattr(session.config, "workerinput"):
-            return
-        try:
-            self._open(session)
-        except UsageError as error:
-            raise pytest.UsageError(f"--testloom-report: {error}") from error
+        self._begin(session.items)
+
+    def pytest_report_collectionfinish(self, items: Sequence[Any]) -> list[str]:
+        """Say what is taken over; pytest asks before everybody knows that it has collected."""
+        self._begin(items)
+        note = self._run.resume_note if self._run else ""
+        return [f"testloom: {note}"] if note else []
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, Any, Any]:
+        """Tell pytest of the tests that are taken over; the others run."""
+        self._begin(session.items)
+        has_failed = session.testsfailed and not session.config.option.continue_on_collection_errors
+        if self._run is not None and not has_failed:
+            carried = self._run.carried
+            taken = [item for item in session.items if item.nodeid in carried]
+            session.items[:] = [item for item in session.items if item.nodeid not in carried]
+            for item in taken:
+                done = carried[item.nodeid]
+                done.number, done.keywords = 0, list(item.keywords)
+                tell(item, wire.reports_of(done, item, self._config), item.location)
+        return (yield)
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: Any) -> None:
         """Keep a report until its test has ended."""
-        if os.getpid() == self._pid and self._journal is not None:
+        if self._run is not None and os.getpid() == self._pid:
             self._reports.setdefault(report.nodeid, []).append(report)
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         """Write down what came of a test."""
         some = self._reports.pop(nodeid, None)
-        if some and os.getpid() == self._pid and self._journal is not None:
+        if some and os.getpid() == self._pid:
             self._keep(nodeid, some)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the reports; a session without them is not as it was asked for."""
-        if os.getpid() != self._pid or self._journal is None or self._info is None:
+        run = self._run
+        if run is None or os.getpid() != self._pid:
             return
         for nodeid in list(self._reports):  # of tests that never finished
             self._keep(nodeid, self._reports.pop(nodeid))
-        duration_s = self._clock.now() - self._begun_at
-        info = RunInfo(
-            **{
-                **{name: getattr(self._info, name) for name in self._info.__slots__},
-                "duration_s": duration_s,
-            }
-        )
-        summary = Summary(run=info, entries=self._entries, load=self._journal.load)
-        self._problems.extend(reports.write_reports(self._requests, summary))
-        if self._problems and session.exitstatus in (0, 1):
-            session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
-        self._journal.run_ended(duration_s=duration_s, exit_code=int(session.exitstatus))
+        is_stopped = session.exitstatus == pytest.ExitCode.INTERRUPTED
+        try:
+            code = run.end(
+                stopped="interrupted" if is_stopped else "", exit_code=int(session.exitstatus)
+            )
+        except JournalError as error:
+            self._cannot_keep(error)
+            return
+        if self._is_asked_for:
+            session.exitstatus = code
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Say where the reports are, or why not."""
-        if self._run_dir is None:
+        run = self._run
+        if self._note:
+            terminalreporter.write_line(f"testloom: {self._note}", yellow=True)
+        if run is None:
             return
-        for problem in self._problems:
+        for problem in run.problems:
             terminalreporter.write_line(f"testloom: {problem}", red=True)
-        for request in self._requests:
-            place = request.target(self._run_dir.path, reports.BUILT_IN)
-            terminalreporter.write_line(
-                f"testloom: {request.format} report: {os.path.relpath(place)}"
-            )
+        for note in run.notes:
+            terminalreporter.write_line(f"testloom: {note}", yellow=True)
+        for name, place in run.report_places:
+            terminalreporter.write_line(f"testloom: {name} report: {os.path.relpath(place)}")
 
     def pytest_unconfigure(self) -> None:
         """Let go of the run's directory."""
-        if os.getpid() == self._pid and self._journal is not None and self._run_dir is not None:
-            own_fds.discard(self._journal.fileno())
-            own_fds.discard(self._run_dir.fileno())
-            self._journal.close()
-            self._run_dir.close()
-            self._journal = None
+        if self._run is not None and os.getpid() == self._pid:
+            self._run.close()
+            self._run = None
 
-    def _open(self, session: pytest.Session) -> None:
-        config = self._config
-        requests = [reports.parse_request(text) for text in config.getoption("testloom_report")]
-        run_dir = self._run_dir = open_run_dir(str(config.rootpath / "out"))
-        reports.check_targets(requests, run_dir.path)
-        self._requests = tuple(requests)
-        slots = config.getoption("slots") or "1"
-        commit, branch = commit_of(str(config.rootpath))
-        self._info = RunInfo(
-            commit=commit,
-            branch=branch,
-            run_id=run_dir.run_id,
-            suite=config.rootpath.name,
-            root=str(config.rootpath),
-            output_dir=run_dir.path,
-            command=("pytest", *map(str, config.invocation_params.args)),
-            jobs=int(slots) if slots.isdecimal() else os.cpu_count() or 1,
-            started_at=self._clock.wall(),
-            host=socket.gethostname(),
-            platform=f"{platform.system()}-{platform.machine()}".lower(),
-            selected=len(session.items),
-        )
-        self._journal = JournalWriter(run_dir.journal, self._clock)
-        own_fds.add(self._journal.fileno())
-        own_fds.add(run_dir.fileno())
-        self._journal.run_started(
-            self._info,
-            [
-                PlannedTest(item.nodeid, item.location[0], (item.location[1] or 0) + 1)
-                for item in session.items
-            ],
-        )
+    def _begin(self, items: Sequence[Any]) -> None:
+        if self._has_begun or not (items or self._is_distributed):
+            return
+        self._has_begun = True
+        try:
+            settings = settings_of(self._config, can_resume=not self._is_distributed)
+            self._run = SessionRun(self._config, items, settings)
+        except (UsageError, OSError) as error:
+            if self._is_asked_for:
+                raise pytest.UsageError(f"testloom: {error}") from error
+            self._note = f"this session is not recorded: {error}"
 
     def _keep(self, nodeid: str, some: list[Any]) -> None:
+        if self._run is None or self._has_failed or nodeid in self._run.carried:
+            return
         try:
-            for record in _records_of(nodeid, some):
-                self._add(nodeid, record, some)
+            self._run.keep(nodeid, some)
         except JournalError as error:
-            self._problems.append(f"the results cannot be kept: {error}")
+            self._cannot_keep(error)
 
-    def _add(self, nodeid: str, data: bytes, some: list[Any]) -> None:
-        assert self._journal is not None
-        record: ResultRecord = records.decode(data)
-        path, line, _name = some[0].location
-        spent_s = sum(report.duration for report in some)
-        first_at = some[0].start or self._clock.wall()
-        entry = ResultEntry(
-            name=record.name,
-            test=nodeid,
-            status=TestStatus[record.status],
-            message=record.msg or "",
-            reason=record.reason,
-            failure_reasons=tuple(record.failure_reasons),
-            time_s=spent_s,
-            started_s=max(0.0, first_at - (self._info.started_at if self._info else first_at)),
-            driver="pytest",
-            source=path,
-            line=(line or 0) + 1,
-        )
-        place = self._journal.result(entry, data, settles=True)
-        msgspec.structs.force_setattr(entry, "place", place)  # nobody has seen it yet
-        self._entries.append(entry)
-
-
-def _records_of(nodeid: str, some: list[Any]) -> list[bytes]:
-    """Return the results of a test: those that it pushed itself, or one made of its reports."""
-    pushed = [text for report in some for text in getattr(report, "testloom_results", ())]
-    if pushed:
-        return [text.encode() for text in pushed]
-    status, message = verdict_of(some)
-    result = TestResult(nodeid, status=status)
-    result.msg = message or None
-    result.log = Log("\n".join(filter(None, map(log_of, some))))
-    result.info = _properties(some)
-    return [records.encode(result)]
-
-
-def _properties(some: list[Any]) -> dict[str, str]:
-    return {str(key): str(value) for report in some for key, value in report.user_properties}
+    def _cannot_keep(self, error: JournalError) -> None:
+        assert self._run is not None
+        if not self._has_failed:
+            self._has_failed = True
+            self._run.problems.append(f"the results cannot be kept: {error}")

@@ -20,6 +20,7 @@ from e3.collection.dag import DAG
 
 from testloom.model.errors import WorkersCannotStart
 from testloom.model.fragment import FragmentData
+from testloom.model.history import Recap
 from testloom.model.outcome import FragmentEnd, Returned
 from testloom.processes import signals
 from testloom.processes.board import Board, Doing
@@ -27,7 +28,7 @@ from testloom.processes.loop import EventLoop
 from testloom.processes.nursery import Nursery
 from testloom.processes.tray import Tray
 from testloom.pytest_plugin import child, wire
-from testloom.pytest_plugin.bundles import bundles, failed_first
+from testloom.pytest_plugin.bundles import bundles, in_good_order
 from testloom.pytest_plugin.child import Inherited, Job
 from testloom.pytest_plugin.endings import reports_of_death
 from testloom.pytest_plugin.keeping import kept_fixtures
@@ -35,6 +36,7 @@ from testloom.pytest_plugin.lanes import Lane, Order, Single, recipe_of
 from testloom.pytest_plugin.limits import limits_of
 from testloom.pytest_plugin.live import Live
 from testloom.pytest_plugin.needs import needs_of
+from testloom.pytest_plugin.telling import tell
 from testloom.scheduling import MultiprocessScheduler, Phase
 from testloom.scheduling.turns import Turns
 from testloom.workers.warm import WarmPool, WarmWorker
@@ -55,7 +57,8 @@ class SlotRun:
         self._limits = limits_of(self._items, limit_s)
         self._needs, limits = needs_of(self._items)
         found = bundles(self._items, self._together(), self._needs)
-        self.turns = Turns(failed_first(found, self._failed_before()), count)
+        failed, usual_s = self._known()
+        self.turns = Turns(in_good_order(found, failed, usual_s, count), count)
         self.board = Board(count + 1)
         self.loop = EventLoop()
         tray = Tray(count + 1)
@@ -98,7 +101,7 @@ class SlotRun:
             self._ended,
             jobs=count,
             loop=self.loop,
-            priorities=dict.fromkeys(self._singles, 1.0),
+            priorities={uid: 1.0 + usual_s.get(n, 0.0) for uid, n in self._singles.items()},
             needs={uid: self._needs[number] for uid, number in self._singles.items()},
             limits=limits,
         )
@@ -267,11 +270,19 @@ class SlotRun:
                 text = worker.output.decode("utf-8", "backslashreplace").strip()
                 self._live.say(f"slot {worker.slot}: its process ended: {worker.end} {text}")
 
-    def _failed_before(self) -> set[int]:
-        """Return the items that failed in the last session, as pytest's cache has it."""
+    def _known(self) -> tuple[set[int], dict[int, float]]:
+        """Return which items failed last, and how long items usually take, as far as is known."""
         cache = getattr(self._config, "cache", None)
-        names = cache.get("cache/lastfailed", {}) if cache is not None else {}
-        return {number for number, item in enumerate(self._items) if item.nodeid in names}
+        failed = set(cache.get("cache/lastfailed", {})) if cache is not None else set()
+        recording: Any = self._config.pluginmanager.getplugin("testloom-recording")
+        recap = recording.recap if recording is not None else Recap()
+        failed |= {past.test for past in recap.latest.values() if past.status.is_bad}
+        usual_s = recap.usual_s
+        names = [item.nodeid for item in self._items]
+        return (
+            {number for number, name in enumerate(names) if name in failed},
+            {number: usual_s[name] for number, name in enumerate(names) if name in usual_s},
+        )
 
     def _together(self) -> Mapping[int, int]:
         """Return which data tests have to run in one process, if there are any."""
@@ -323,13 +334,11 @@ class SlotRun:
         session = self._session
         if session.shouldfail or session.shouldstop:
             return
-        hook = self._config.hook if item is None else item.ihook
         if item is not None:
-            hook.pytest_runtest_logstart(nodeid=item.nodeid, location=location)
-        for report in reports:
-            hook.pytest_runtest_logreport(report=report)
-        if item is not None:
-            hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=location)
+            tell(item, reports, location)
+        else:
+            for report in reports:
+                self._config.hook.pytest_runtest_logreport(report=report)
         if session.shouldfail or session.shouldstop:
             self._stop(Phase.TERMINATING)
 

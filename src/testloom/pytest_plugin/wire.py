@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -71,6 +72,7 @@ class Item(msgspec.Struct, array_like=True):
 
 
 _encode = msgspec.msgpack.Encoder(enc_hook=repr).encode
+_encode_json = msgspec.json.Encoder(enc_hook=repr).encode
 decode = msgspec.msgpack.Decoder(Item).decode
 
 
@@ -135,10 +137,18 @@ class Gathered:
 
     def packed(self) -> bytes:
         """Return everything; text that is no Unicode is escaped."""
+        return self._encoded(_encode)
+
+    def written(self) -> bytes:
+        """Return everything but what each session knows of the item itself, as JSON."""
+        self.item.keywords, self.item.location = [], None
+        return self._encoded(_encode_json)
+
+    def _encoded(self, encode: Callable[[Any], bytes]) -> bytes:
         try:
-            return _encode(self.item)
+            return encode(self.item)
         except UnicodeEncodeError:
-            return _encode(_readable(msgspec.to_builtins(self.item, enc_hook=repr)))
+            return encode(_readable(msgspec.to_builtins(self.item, enc_hook=repr)))
 
 
 def location_of(done: Item, item: pytest.Item) -> tuple[str, int | None, str]:
