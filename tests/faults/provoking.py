@@ -24,7 +24,7 @@ from tests.faults.scenario import Scenario
 
 from testloom.processes import tree
 
-PATIENCE_S: Final = 40.0
+PATIENCE_S: Final = float(os.environ.get("TESTLOOM_PATIENCE_S", "40"))
 """How much longer than on an idle machine anything may take."""
 COOKIE: Final = "TESTLOOM_FAULTS_RUN"
 SUITE: Final = '''
@@ -34,6 +34,7 @@ import os
 
 import testloom
 from testloom.drivers import TestDriver, TestResult, TestStatus
+from testloom.suite.hookspecs import hookimpl
 
 
 def here():
@@ -151,12 +152,13 @@ class Provoked:
             cwd=self._root,
             env={
                 **environ,
+                **self._scenario.environ,
                 COOKIE: self.cookie,
                 "HERE": str(self._root / "here"),
                 "GO_ON": str(self._root / "go_on"),
                 "TMPDIR": str(self._root / "tmp"),
             },
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # which nobody writes to, and nobody closes
             stdout=stdout,
             stderr=stderr,
         )
@@ -182,6 +184,8 @@ class Provoked:
         if process.poll() is None:
             process.kill()
             process.wait()
+        if process.stdin is not None:
+            process.stdin.close()
 
     def _do(self, step: Any, process: subprocess.Popen[bytes]) -> None:
         ((verb, what),) = step.items()
@@ -196,8 +200,13 @@ class Provoked:
             with self._grew:
                 seen = self._grew.wait_for(lambda: re.search(what, "".join(self._text)), PATIENCE_S)
             assert seen, f"it does not show {what!r}, but {''.join(self._text)}"
+        elif verb == "kill-last":
+            os.kill(self._announced[-1], signal.SIGKILL)
         elif verb == "go-on":
-            os.write(self._go_on, b"." * 1000)
+            os.write(self._go_on, b"." * (1000 if what == "all" else what))
+        elif verb == "ends-within":
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(what)
         elif verb == "second-run":
             self._run_beside(what)
         else:
@@ -252,6 +261,8 @@ def _tests(scenario: Scenario) -> Iterator[tuple[str, bytes]]:
     for name, content in scenario.tests.items():
         if isinstance(content, bytes):
             yield name, content
+        elif "times" in content and not isinstance(content, str):
+            yield name, content["text"].encode() * content["times"]
         elif isinstance(content, str):
             yield name, yaml.safe_dump({"driver": "python", "python": content}).encode()
         else:

@@ -30,8 +30,14 @@ class Scenario:
     """From the fault to the end of the run on a machine that has time."""
     tests: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """Tests that are not healthy: Python code, or what their ``test.yaml`` holds."""
+    called: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """What tests are called that do not have the names of their directories."""
     files: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Other files, by their path below the suite."""
+    environ: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Variables of the run besides those that are there."""
+    disks: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Directories below the suite that are file systems in memory -> their options."""
     controls: int = 20
     """How many healthy tests run beside them."""
     args: Sequence[str] = ()
@@ -45,6 +51,10 @@ class Scenario:
     """The results that are not those of healthy tests: name -> status and reason, a regular expression."""
     says: Sequence[str] = ()
     """Regular expressions that are found in what the run writes."""
+    hides: Sequence[str] = ()
+    """Regular expressions that are not."""
+    keeps_secret: Sequence[str] = ()
+    """Texts that are in no file of the run, either."""
     exit: int = 1
     """As `subprocess.Popen` tells it: -N for death by signal N."""
     runs: bool = True
@@ -57,6 +67,11 @@ class Scenario:
     """Whether the run is then resumed, and has to pass."""
     unmet: str = ""
     """Why the promise is not kept yet."""
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the tests that are not healthy."""
+        return [self.called.get(name, name) for name in self.tests]
 
     def __str__(self) -> str:
         return self.row

@@ -1,17 +1,23 @@
-"""Every scenario ends as promised, and all invariants hold after it."""
+"""Every scenario ends as promised, and all invariants hold after it.
+
+Each has PID and mount namespaces of its own, where that is allowed.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
+import os
 import re
 from pathlib import Path
 
 import pytest
-from tests.faults import invariants
+from tests.faults import apart, invariants
 from tests.faults.provoking import Provoked, Ran, write_suite
 from tests.faults.scenario import Scenario, scenarios
 
 from testloom.journal.reader import read
+from testloom.processes import prctl
 
 
 def _parameters() -> list[object]:
@@ -30,8 +36,32 @@ def _parameters() -> list[object]:
 @pytest.mark.slow
 @pytest.mark.parametrize("scenario", _parameters())
 def test_it_ends_as_promised(scenario: Scenario, tmp_path: Path, nothing_is_left: None) -> None:
-    write_suite(scenario, tmp_path)
-    provoked = Provoked(scenario, tmp_path)
+    provoke = functools.partial(_provoke, scenario, tmp_path)
+    if not apart.why_not():
+        apart.in_namespaces(provoke, {tmp_path / at: how for at, how in scenario.disks.items()})
+    elif scenario.disks:
+        pytest.skip(apart.why_not())
+    else:
+        provoke()
+
+
+def test_scenarios_have_namespaces_of_their_own() -> None:
+    if apart.why_not():
+        pytest.skip(f"{apart.why_not()}; scenarios run without, if they can")
+    apart.in_namespaces(_is_the_first_process)
+    with pytest.raises(AssertionError, match="no such luck"):
+        apart.in_namespaces(lambda: pytest.fail("no such luck"))
+
+
+def _is_the_first_process() -> None:
+    assert os.getpid() == 1
+    assert not [name for name in os.listdir("/proc") if name.isdecimal() and name != "1"]
+
+
+def _provoke(scenario: Scenario, root: Path) -> None:
+    prctl.become_subreaper()
+    write_suite(scenario, root)
+    provoked = Provoked(scenario, root)
     try:
         ran = provoked.run()
         invariants.check(scenario, ran)
@@ -45,9 +75,16 @@ def test_it_ends_as_promised(scenario: Scenario, tmp_path: Path, nothing_is_left
 
 
 def _is_as_promised(scenario: Scenario, ran: Ran) -> None:
-    assert ran.exit_code == scenario.exit, ran.out + ran.err
+    written = ran.out + ran.err
+    assert ran.exit_code == scenario.exit, written
     for words in scenario.says:
-        assert re.search(words, ran.out + ran.err), f"{words!r} is not in {ran.out}{ran.err}"
+        assert re.search(words, written), f"{words!r} is not in {written}"
+    for words in scenario.hides:
+        assert not re.search(words, written), f"{words!r} is in {written}"
+    for secret in scenario.keeps_secret:
+        assert secret not in written
+        for path in ran.run_dir.rglob("*"):
+            assert not path.is_file() or secret.encode() not in path.read_bytes(), path
     if not scenario.runs:
         return
     entries = read(str(ran.run_dir / "run.journal")).entries

@@ -239,3 +239,22 @@ def test_many_threads_may_run_programs_at_once() -> None:
     assert [(r.end, r.output, r.leaked) for r in ran] == [
         (Exited(n), f"{n}\n".encode(), ()) for n in range(20)
     ]
+
+
+def test_the_number_of_a_program_that_was_reaped_is_not_signalled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It may be somebody else's by then."""
+    gone: list[int] = []
+
+    def noting(pid: int, signum: int, killpg: Callable[[int, int], None] = os.killpg) -> None:
+        if tree.state(pid) == "":
+            gone.append(pid)
+        killpg(pid, signum)
+
+    monkeypatch.setattr(os, "killpg", noting)
+    ran = sh("setsid sleep 99 >/dev/null 2>&1 & echo $!")
+
+    assert ran.leaked
+    assert are_gone(ran)
+    assert gone == []

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from e3.collection.dag import DAG
 
-from testloom.model.errors import CycleError, UsageError, WorkersCannotStart
+from testloom.model.errors import CycleError, InternalError, UsageError, WorkersCannotStart
 from testloom.processes.clock import ManualClock
 from testloom.processes.loop import EventLoop
 from testloom.scheduling import (
@@ -619,3 +619,16 @@ def test_a_step_that_does_not_wait_starts_what_can_start(lab: Callable[..., Lab]
     it.loop.call_soon(it.puppets["b"].ended)
 
     assert not it.scheduler.step(wait=False)
+
+
+def test_when_nothing_can_go_on_the_run_says_so(
+    lab: Callable[..., Lab], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Never a hang: not even if we should lose count."""
+    it = lab("a -> b")
+    it.step()
+    monkeypatch.setattr(it.scheduler._ready, "done", lambda _uid: None)
+    it.step("a")
+
+    with pytest.raises(InternalError, match="2 vertices are neither ready nor running"):
+        it.scheduler.step()

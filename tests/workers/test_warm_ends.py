@@ -16,6 +16,9 @@ from testloom.model.errors import FragmentLost, TestAbort, TestSkip
 from testloom.model.outcome import Exited, FragmentEnd, Killed, Returned, WorkerDied
 from testloom.model.result import TestResult
 from testloom.model.status import TestStatus
+from testloom.processes.channel import frame
+from testloom.workers import messages
+from testloom.workers.messages import Report
 
 
 def ends_by(number: int) -> Callable[..., None]:
@@ -205,6 +208,19 @@ def test_who_writes_to_the_channel_is_killed_and_told_why(lab: Any) -> None:
     assert isinstance(end, WorkerDied)
     assert end.end == Killed(signal.SIGKILL)
     assert end.note.startswith("something else wrote to its channel to the runner: not a frame")
+
+
+def test_the_report_of_another_order_does_not_count(lab: Any) -> None:
+    def forge(*_: Any) -> None:
+        channel = max(fd for fd in map(int, os.listdir("/proc/self/fd")) if is_socket(fd))
+        os.write(channel, frame(messages.REPORT, messages.encode(Report(attempt=99))))
+        raise ValueError("the truth")
+
+    lab.add("a.run", forge)
+    end = lab.run()["a.run"]
+
+    assert isinstance(end, Returned)
+    assert end.raised.endswith("ValueError: the truth\n")
 
 
 def is_socket(fd: int) -> bool:
