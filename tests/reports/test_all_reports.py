@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -59,6 +60,7 @@ class Broken:
 if __name__ == "__main__":
     raise SystemExit(Suite().testsuite_main())
 """
+TREES = Path(__file__).parents[2] / "testsuite" / "trees"
 VERDICTS = ("PASS", "FAIL", "ERROR", "SKIP", "XFAIL", "XPASS", "VERIFY")
 
 
@@ -96,9 +98,10 @@ def test_a_format_that_fails_is_named_and_spoils_no_other(ran: tuple[Path, str])
 
 def test_all_count_the_same(ran: tuple[Path, str]) -> None:
     place, _ = ran
-    junit = ET.parse(place / "junit").getroot()
-    counts = {key: junit.get(key) for key in ("tests", "failures", "errors", "skipped")}
-    assert counts == {"tests": "7", "failures": "2", "errors": "1", "skipped": "2"}
+    for name in ("junit", "junit-full"):
+        (suite,) = ET.parse(place / name).getroot()
+        counts = {key: suite.get(key) for key in ("tests", "failures", "errors", "skipped")}
+        assert counts == {"tests": "7", "failures": "2", "errors": "1", "skipped": "2"}
     assert len(json.loads((place / "json").read_text())["results"]) == 7
     ctrf = json.loads((place / "ctrf").read_text())["results"]["summary"]
     assert [ctrf[key] for key in ("passed", "failed", "skipped", "other")] == [2, 3, 1, 1]
@@ -112,8 +115,37 @@ def test_those_that_have_a_schema_follow_it(
     ran: tuple[Path, str], check_junit: Callable[[str], None], check_ctrf: Callable[[Any], None]
 ) -> None:
     place, _ = ran
-    check_junit((place / "junit-strict").read_text())
+    check_junit((place / "junit").read_text())
     check_ctrf(json.loads((place / "ctrf").read_text()))
+
+
+def test_what_the_command_writes_for_build_servers_is_valid(
+    tmp_path: Path, check_junit: Callable[[str], None]
+) -> None:
+    """As `./run-tests` runs it: tests that are tried again, with tags, files and long logs."""
+    tests = tmp_path / "tests"
+    shutil.copytree(TREES / "mixed", tests)
+    (tests / "long").mkdir()
+    (tests / "long" / "test.yaml").write_text("cmd: [seq, '30000']\nstdout: other\n")
+    wanted = ["-j4", "--retries=1", "--report", "junit=j.xml"]
+    ended = subprocess.run(
+        [sys.executable, "-P", "-m", "testloom", "tests", *wanted],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 1, ended.stdout + ended.stderr
+    written = (tmp_path / "j.xml").read_text()
+    check_junit(written)
+    (suite,) = ET.fromstring(written)
+    counts = {key: suite.get(key) for key in ("tests", "failures", "errors", "skipped")}
+    assert counts == {"tests": "9", "failures": "4", "errors": "0", "skipped": "2"}
+    assert len(list(suite.iter("rerunFailure"))) == 4
+    assert {case.get("group") for case in suite.iter("testcase")} >= {"smoke quick", "smoke"}
+    attached = re.findall(r"\[\[ATTACHMENT\|(.*)\]\]", written)
+    assert attached == [str(tmp_path / "j-files" / f"long.{part}") for part in ("diff", "out")]
 
 
 @pytest.mark.skipif(not shutil.which("prove"), reason="there is no prove")

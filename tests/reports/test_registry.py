@@ -65,7 +65,7 @@ def test_the_built_in_formats() -> None:
     assert {name: report.default_file for name, report in BUILT_IN.items()} == {
         "html": "report.html",
         "junit": "junit.xml",
-        "junit-strict": "junit-strict.xml",
+        "junit-full": "junit-full.xml",
         "ctrf": "ctrf.json",
         "json": "results.json",
         "tap": "results.tap",

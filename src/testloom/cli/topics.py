@@ -58,8 +58,9 @@ Reports: --report FORMAT[=PATH] of a run, or testloom report FORMAT[=PATH] after
   html          one page for people: tests, failures by cause, diffs, timeline, history
   markdown      for comments and summaries
   text          for a terminal or mail
-  junit         for build servers: GitLab, GitHub, Jenkins, Azure, Buildkite, Datadog
-  junit-strict  the same for Jenkins' xUnit plugin, which refuses what its schema does not have
+  junit         for build servers, all of which take it: valid by the schema of Jenkins' plugins
+  junit-full    the same with files, lines, times and properties of tests, for those that look for
+                them: GitLab, GitHub, Azure, Buildkite, Datadog
   ctrf          JSON that tools of many frameworks exchange
   json          all that is known, for programs
   tap, tap14    for prove and other harnesses

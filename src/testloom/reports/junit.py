@@ -1,15 +1,16 @@
 """JUnit XML that Jenkins, GitLab, GitHub's actions, Buildkite, Datadog and Azure read well.
 
 A result is one ``testcase``.  Its ``classname`` is the directory of the test in dots, its
-``name`` the rest of the result's name.  ``file`` is relative to the top of the repository, where
+``name`` the rest of the result's name.  Its file is relative to the top of the repository, where
 there is one, so that readers can link to it.
 
 FAIL and VERIFY are failures, ERROR is an error, SKIP, NOT_APPLICABLE and XFAIL are skipped; PASS
 and XPASS are plain.  The body of a failure is the diff, or the end of the log.  Earlier attempts
 at a test are ``flakyFailure`` if it passed in the end, else ``rerunFailure``.
 
-There is no standard.  ``junit`` has what readers make something of; ``junit-strict`` only what
-Jenkins' ``junit-10.xsd`` allows, because its xUnit plugin refuses everything else.
+There is no standard.  Every reader takes ``junit``: it is valid by Jenkins' ``junit-10.xsd``,
+whose xUnit plugin refuses everything else.  ``junit-full`` has attributes and properties of cases
+besides, which some readers look for; ``junit`` tells the same in ``group`` and in the log.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from testloom.model.names import path_for, shown
+from testloom.model.names import path_for, shown, shown_line
 from testloom.model.status import TestStatus
 from testloom.model.summary import ResultEntry, RunInfo, Summary
 from testloom.processes.clock import iso
@@ -51,15 +52,15 @@ class JUnitReport:
 
     Args:
         all_logs: add the logs of tests that passed.
-        strict: leave out what Jenkins' ``junit-10.xsd`` does not have.
+        full: use what Jenkins' ``junit-10.xsd`` does not have: ``junit-full``.
     """
 
     main_file: Final = ""
 
-    def __init__(self, *, all_logs: bool = False, strict: bool = False) -> None:
+    def __init__(self, *, all_logs: bool = False, full: bool = False) -> None:
         self._all_logs = all_logs
-        self._strict = strict
-        self.name = "junit-strict" if strict else "junit"
+        self._full = full
+        self.name = "junit-full" if full else "junit"
         self.default_file = f"{self.name}.xml"
 
     def write(self, summary: Summary) -> Iterator[str]:
@@ -69,10 +70,10 @@ class JUnitReport:
     def write_with_files(self, summary: Summary, files: FilesBeside) -> Iterator[str]:
         """Yield the document piece by piece; long logs go into *files*, too."""
         run = summary.run
-        cases = _Cases(summary, files, strict=self._strict)
+        cases = _Cases(summary, files, full=self._full)
         yield '<?xml version="1.0" encoding="UTF-8"?>\n'
-        yield f"<testsuites{_totals(summary, strict=self._strict)}>\n"
-        yield f" <testsuite{_totals(summary)}{attributes(hostname=run.host or None)}>\n"
+        yield f"<testsuites{_totals(summary, full=self._full)}>\n"
+        yield f" <testsuite{_totals(summary, full=True)}{attributes(hostname=run.host or None)}>\n"
         yield _run_properties(run)
         for entry in summary.entries:
             yield cases.case(entry, with_logs=self._all_logs or needs_details(entry))
@@ -82,11 +83,11 @@ class JUnitReport:
 class _Cases:
     """Makes the ``testcase`` elements of one document."""
 
-    def __init__(self, summary: Summary, files: FilesBeside, *, strict: bool) -> None:
+    def __init__(self, summary: Summary, files: FilesBeside, *, full: bool) -> None:
         self._summary = summary
         self._started_at = summary.run.started_at
         self._files = files
-        self._strict = strict
+        self._full = full
         self._identities = Identities(summary.run.suite)
         self._sources = Sources(summary.run.root)
 
@@ -94,39 +95,43 @@ class _Cases:
         """Return the element of *entry*."""
         classname, name = self._identities.of(entry)
         details = details_of(self._summary, entry, None) if with_logs else Details()
+        marks = self._attached(entry, details)
+        properties = ""
+        if self._full:
+            more = f"{self._place(entry)}{_time(entry.time_s)}{self._timestamp(entry)}"
+            properties = _property_list("   ", _facts(entry, driver="dd_tags[driver]"))
+        else:
+            more = f"{_time(entry.time_s)}{_group(entry)}"
+            if with_logs:
+                marks = [*self._told_in_marks(entry), *marks]
         content = "".join(
             (
-                "" if self._strict else self._properties(entry),
+                properties,
                 _verdict(entry, details),
                 *(self._attempt(entry, earlier) for earlier in entry.earlier),
-                _output(details.log, self._attached(entry, details)),
+                _output(details.log, marks),
             )
         )
-        place = when = ""
-        if not self._strict:
-            place = self._place(entry)
-            when = f' timestamp="{_instant(int(self._started_at + entry.started_s))}"'
         return (
             f'  <testcase classname="{attribute(classname)}" name="{attribute(name)}"'
-            f"{place}{_time(entry.time_s)}{when}>\n{content}  </testcase>\n"
+            f"{more}>\n{content}  </testcase>\n"
         )
 
     def _place(self, entry: ResultEntry) -> str:
         source = self._sources.of(entry)
         return f' file="{attribute(source)}" line="{entry.line}"' if source else ""
 
-    def _properties(self, entry: ResultEntry) -> str:
-        pairs = [("tag", tag) for tag in entry.tags]
-        if entry.slot >= 0:
-            pairs.append(("slot", str(entry.slot)))
-        if entry.driver:
-            pairs.append(("dd_tags[driver]", entry.driver))
-        if entry.reason:
-            pairs.append(("reason", entry.reason))
-        if entry.earlier:
-            pairs.append(("tries", entry.tries))
-        pairs.extend(entry.info.items())
-        return _property_list("   ", pairs)
+    def _timestamp(self, entry: ResultEntry) -> str:
+        return f' timestamp="{_instant(int(self._started_at + entry.started_s))}"'
+
+    def _told_in_marks(self, entry: ResultEntry) -> Iterator[str]:
+        """Yield what stands in attributes and properties of the case where there are such."""
+        source = self._sources.of(entry)
+        place = [("file", source), ("line", str(entry.line))] if source else []
+        for name, value in (*place, *_facts(entry)):
+            # No value ends its mark or begins another one.
+            pair = shown_line(f"{name}={value}").replace("[", "(").replace("]", ")")
+            yield f"[[PROPERTY|{pair}]]"
 
     def _attempt(self, entry: ResultEntry, earlier: ResultEntry) -> str:
         """Return the element of an *earlier* attempt at the test of *entry*."""
@@ -141,17 +146,35 @@ class _Cases:
         )
 
     def _attached(self, entry: ResultEntry, details: Details) -> list[str]:
-        """Put what is too long for the document into files; return their paths."""
+        """Put what is too long for the document into files; return marks that name them."""
         paths = []
         for part in ("log", "diff", "expected", "out"):
             whole = getattr(details, part)
             if excerpt(whole) is not whole:
                 path = self._files.add(f"{path_for(entry.name)}.{part}", whole)
                 paths.append(self._sources.shortened(path))
-        return [path for path in paths if path]
+        return [f"[[ATTACHMENT|{path}]]" for path in paths if path]
 
 
-def _totals(summary: Summary, *, strict: bool = False) -> str:
+def _facts(entry: ResultEntry, *, driver: str = "driver") -> list[tuple[str, str]]:
+    """Return what else is known of *entry* as properties, that of its driver called *driver*."""
+    pairs = [("tag", tag) for tag in entry.tags]
+    if entry.slot >= 0:
+        pairs.append(("slot", str(entry.slot)))
+    if entry.driver:
+        pairs.append((driver, entry.driver))
+    if entry.reason:
+        pairs.append(("reason", entry.reason))
+    if entry.earlier:
+        pairs.append(("tries", entry.tries))
+    return [*pairs, *entry.info.items()]
+
+
+def _group(entry: ResultEntry) -> str:
+    return attributes(group=" ".join(entry.tags) if entry.tags else None)
+
+
+def _totals(summary: Summary, *, full: bool) -> str:
     elements = collections.Counter(_ELEMENTS.get(entry.status) for entry in summary.entries)
     run = summary.run
     return (
@@ -160,10 +183,10 @@ def _totals(summary: Summary, *, strict: bool = False) -> str:
             tests=len(summary.entries),
             failures=elements["failure"],
             errors=elements["error"],
-            skipped=None if strict else elements["skipped"],
+            skipped=elements["skipped"] if full else None,
         )
         + _time(run.duration_s)
-        + attributes(timestamp=None if strict else _instant(int(run.started_at)))
+        + attributes(timestamp=_instant(int(run.started_at)) if full else None)
     )
 
 
@@ -174,6 +197,7 @@ def _run_properties(run: RunInfo) -> str:
         ("platform", run.platform),
         ("commit", run.commit),
         ("branch", run.branch),
+        ("shard", run.shard),
         ("stopped", run.stopped),
     ]
     return _property_list("  ", [pair for pair in pairs if pair[1]])
@@ -212,14 +236,14 @@ def _reason_body(entry: ResultEntry, details: Details) -> str:
     return _body(details.diff or last_lines(details.log)) or text(_message(entry))
 
 
-def _output(log: str, attached: Sequence[str]) -> str:
-    if not log and not attached:
+def _output(log: str, marks: Sequence[str]) -> str:
+    """Return the log, with *marks* for readers below it, a line each."""
+    if not log and not marks:
         return ""
-    marks = "".join(f"[[ATTACHMENT|{text(path)}]]\n" for path in attached)
     body = _body(log)
     if marks and body and not body.endswith("\n"):
         body += "\n"
-    return f"   <system-out>{body}{marks}</system-out>\n"
+    return f"   <system-out>{body}{''.join(text(mark) + chr(10) for mark in marks)}</system-out>\n"
 
 
 def _body(raw: str) -> str:

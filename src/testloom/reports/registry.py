@@ -65,7 +65,7 @@ BUILT_IN: Final[Mapping[str, Report]] = {
     for report in (
         HtmlReport(),
         JUnitReport(),
-        JUnitReport(strict=True),
+        JUnitReport(full=True),
         CtrfReport(),
         JsonReport(),
         TapReport(),
