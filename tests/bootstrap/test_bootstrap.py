@@ -41,6 +41,7 @@ print(json.dumps({
     "root": os.environ["TESTLOOM_ROOT"],
     "source": __file__,
     "python path": os.environ.get("PYTHONPATH"),
+    "program": os.environ.get("TESTLOOM_PROGRAM"),
 }))
 """
 # Stands for ruff, mypy and pytest: `FAIL=mypy` makes one of them fail.
@@ -224,6 +225,7 @@ def test_the_first_use_sets_up_and_passes_arguments_and_directory_on(
         "root": str(fresh.root),
         "source": str(fresh.root / "src" / "testloom" / "__main__.py"),
         "python path": None,
+        "program": None,
     }
     assert fresh.environments() == [".gitignore", "env", "setup-run.log", "venv-run"]
 
@@ -265,6 +267,28 @@ def test_a_link_to_the_script_leads_to_its_checkout(ready: Checkout) -> None:
     ran = subprocess.run(command, env=ready.environment(), capture_output=True, check=True)
 
     assert json.loads(ran.stdout)["root"] == str(ready.root)
+
+
+@pytest.mark.parametrize(
+    ("started_as", "named", "program"),
+    [
+        ("./run-tests", None, "./run-tests"),
+        ("./run-tests", "make check", "make check"),
+        ("./other name", None, None),  # the shell would take it apart
+    ],
+)
+def test_commands_that_are_proposed_begin_as_this_one_did(
+    ready: Checkout, started_as: str, named: str | None, program: str | None
+) -> None:
+    if started_as != "./run-tests":
+        (ready.root / started_as).symlink_to("run-tests")
+    environment = ready.environment() | ({"TESTLOOM_PROGRAM": named} if named else {})
+
+    ran = subprocess.run(
+        [started_as], cwd=ready.root, env=environment, capture_output=True, check=True
+    )
+
+    assert json.loads(ran.stdout)["program"] == program
 
 
 def test_plugins_of_other_packages_find_our_entry_points(ready: Checkout) -> None:

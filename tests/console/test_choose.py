@@ -17,6 +17,7 @@ from testloom.console.folding import GitHubConsole, GitLabConsole
 from testloom.console.lines import DotsConsole, LinesConsole, MinimalConsole
 from testloom.console.live import LiveConsole
 from testloom.model.errors import UsageError
+from testloom.model.rerun import Commands
 from testloom.model.result import ResultRecord
 from testloom.model.summary import RunInfo, Summary
 
@@ -55,23 +56,23 @@ def test_on_a_terminal(
     terminal: TextIO, reporter: str | None, environ: Mapping[str, str], kind: type
 ) -> None:
     options = argparse.Namespace(reporter=reporter)
-    assert type(choose(options, terminal, None, environ, "run-tests")) is kind
+    assert type(choose(options, terminal, None, environ, Commands())) is kind
 
 
 @pytest.mark.parametrize("reporter", ["auto", "live", "lines"])
 @pytest.mark.parametrize("stream", [io.StringIO(), None])
 def test_elsewhere(reporter: str, stream: TextIO | None) -> None:
     options = argparse.Namespace(reporter=reporter)
-    console = choose(options, stream, None, {"TERM": "xterm"}, "run-tests")
+    console = choose(options, stream, None, {"TERM": "xterm"}, Commands())
     assert type(console) is LinesConsole
 
 
 def test_a_reporter_that_does_not_exist_is_refused() -> None:
     with pytest.raises(UsageError) as error:
-        choose(argparse.Namespace(reporter="line"), None, None, {}, "run-tests")
+        choose(argparse.Namespace(reporter="line"), None, None, {}, Commands())
     assert str(error.value) == "--reporter: no reporter is called 'line'; did you mean 'lines'?"
     with pytest.raises(UsageError) as error:
-        choose(argparse.Namespace(reporter="html"), None, None, {}, "run-tests")
+        choose(argparse.Namespace(reporter="html"), None, None, {}, Commands())
     assert str(error.value) == (
         "--reporter: no reporter is called 'html'; known: auto, live, lines, dots, minimal, github, gitlab,"
         " none"
@@ -79,12 +80,12 @@ def test_a_reporter_that_does_not_exist_is_refused() -> None:
 
 
 def test_options_may_be_missing() -> None:
-    assert type(choose(argparse.Namespace(), None, None, {}, "run-tests")) is LinesConsole
+    assert type(choose(argparse.Namespace(), None, None, {}, Commands())) is LinesConsole
 
 
 def test_without_a_console_nothing_is_shown() -> None:
     out = io.StringIO()
-    console = choose(argparse.Namespace(reporter="none"), out, out, {}, "run-tests")
+    console = choose(argparse.Namespace(reporter="none"), out, out, {}, Commands())
     run = RunInfo(
         run_id="1", suite="s", root="/", output_dir="", command=(), jobs=1, started_at=0.0
     )
@@ -100,7 +101,8 @@ def test_rich_is_not_imported_for_lines() -> None:
     program = """
 import argparse, sys
 from testloom.console.choose import choose
-choose(argparse.Namespace(reporter="auto"), sys.stdout, sys.stderr, {"TERM": "xterm"}, "run-tests")
+from testloom.model.rerun import Commands
+choose(argparse.Namespace(reporter="auto"), sys.stdout, sys.stderr, {"TERM": "xterm"}, Commands())
 print("rich" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, check=True)

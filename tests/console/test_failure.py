@@ -11,11 +11,12 @@ from testloom.console.look import ASCII, Look
 from testloom.console.spans import render, text_of
 from testloom.console.text import cells
 from testloom.model.history import PastResult
+from testloom.model.rerun import Commands
 from testloom.model.result import ResultRecord
 from testloom.model.status import TestStatus
 from testloom.model.summary import ResultEntry
 
-LOOK = Look(width=80, line_limit=80, program="./run-tests")
+LOOK = Look(width=80, line_limit=80, commands=Commands(program="./run-tests", tool="./run-tests"))
 HOSTILE = "".join(map(chr, range(0xA0))) + "\u202e\u2066\u2028\ud800\uffff]]>"
 DIFF = """\
 --- expected

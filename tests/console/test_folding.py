@@ -14,6 +14,7 @@ from testloom.console.base import Console, Place
 from testloom.console.choose import choose
 from testloom.console.folding import GitLabConsole
 from testloom.console.writer import Writer
+from testloom.model.rerun import Commands
 from testloom.model.result import ResultRecord
 from testloom.model.status import TestStatus
 from testloom.model.summary import ResultEntry, RunInfo, Summary
@@ -40,7 +41,7 @@ def github(environ: Mapping[str, str]) -> tuple[Any, io.StringIO]:
         out,
         None,
         environ,
-        "./run-tests",
+        Commands(program="./run-tests", tool="./run-tests"),
         lambda summary: [f"::error title={entry.name}::no\n" for entry in summary.entries],
     )
     return console, out

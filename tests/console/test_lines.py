@@ -12,9 +12,12 @@ from typing import Any
 import pytest
 
 from testloom.console.choose import choose
+from testloom.model.rerun import Commands
 from testloom.model.result import ResultRecord
 from testloom.model.status import TestStatus
 from testloom.model.summary import ResultEntry, RunInfo, Summary
+
+COMMANDS = Commands(program="./run-tests", tool="./run-tests")
 
 
 class Stage:
@@ -25,7 +28,7 @@ class Stage:
     ) -> None:
         self.out, self.err = io.StringIO(), io.StringIO()
         namespace = argparse.Namespace(reporter=reporter, **options)
-        self.console = choose(namespace, self.out, self.err, environ or {}, "./run-tests")
+        self.console = choose(namespace, self.out, self.err, environ or {}, COMMANDS)
         self.entries: list[ResultEntry] = []
         self.run: dict[str, Any] = {}
 
@@ -89,7 +92,7 @@ somebody should know
  Slowest  a 0.50s   b 0.25s
  Notes    a note
  Results  run 2f1c in 2.00s
- Next     ./run-tests b
+ Next     ./run-tests b     ./run-tests show b
 1 passed, 1 failed, 1 skipped
 """
     )
@@ -142,6 +145,7 @@ def test_a_run_that_is_stopped_says_so_and_hides_what_did_not_run() -> None:
         " Notes    a note",
         " Results  run 2f1c in 2.00s",
         " Stopped  interrupted by SIGINT; 2 of 3 tests did not run",
+        " Next     ./run-tests --resume",
         "0 passed, 2 failed, 0 skipped",
     ]
 
@@ -244,13 +248,13 @@ def test_a_reader_that_went_away_is_told_of_once_on_the_other_stream() -> None:
     err = io.StringIO()
     with os.fdopen(fd, "w", encoding="utf-8") as out:
         stage = Stage("lines")
-        stage.console = choose(argparse.Namespace(reporter="lines"), out, err, {}, "run-tests")
+        stage.console = choose(argparse.Namespace(reporter="lines"), out, err, {}, COMMANDS)
         assert getattr(stage.console, "broken") is False  # noqa: B009 - not in the interface
         stage.begin(1)
         stage.add("a", TestStatus.FAIL)
         assert getattr(stage.console, "broken") is True  # noqa: B009 - not in the interface
         stage.end()
-    assert err.getvalue() == "run-tests: cannot write to the standard output: Broken pipe\n"
+    assert err.getvalue() == "./run-tests: cannot write to the standard output: Broken pipe\n"
 
 
 def test_attempts_are_told_in_a_line_each_and_counted_once() -> None:

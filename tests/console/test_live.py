@@ -19,6 +19,7 @@ import pytest
 from testloom.console.choose import choose
 from testloom.console.live import LiveConsole
 from testloom.console.text import cells
+from testloom.model.rerun import Commands
 from testloom.model.result import ResultRecord
 from testloom.model.status import TestStatus
 from testloom.model.summary import ResultEntry, RunInfo, Summary
@@ -78,7 +79,7 @@ class Stage:
             self.stream,
             None,
             {"TERM": "xterm", **environ},
-            "run-tests",
+            Commands(),
         )
         assert isinstance(console, LiveConsole)
         self.console = console
@@ -249,7 +250,7 @@ def test_no_line_is_too_wide_and_the_screen_is_never_cleared(
     live.end()
     text = live.seen()
     # These must be whole, however long they are.
-    whole = re.compile("   rerun:| Next|run 2f1c|stopping|[0-9]+ passed")
+    whole = re.compile("   rerun:| Next| {10}testloom |run 2f1c|stopping|[0-9]+ passed")
     assert {x for x in live.screen.written if cells(x) > size[0] and not whole.match(x)} == set()
     assert "\x1b[2J" not in live.written
     assert "\x1b[?" not in live.written

@@ -12,11 +12,12 @@ from testloom.console.spans import render, text_of
 from testloom.console.summary import render_summary
 from testloom.console.text import cells
 from testloom.model.compare import Change, Comparison
+from testloom.model.rerun import Commands
 from testloom.model.result import ResultRecord
 from testloom.model.status import TestStatus
 from testloom.model.summary import ResultEntry, RunInfo, Summary
 
-LOOK = Look(width=80, line_limit=80, program="./run-tests")
+LOOK = Look(width=80, line_limit=80, commands=Commands(program="./run-tests", tool="./run-tests"))
 
 
 def entry(name: str, status: TestStatus = TestStatus.PASS, **more: Any) -> ResultEntry:
@@ -93,7 +94,7 @@ def test_the_end_of_a_red_run_tells_what_failed_and_what_to_do() -> None:
  Notes    html report: /srv/report.html
           a test left something behind
  Results  run 2f1c in 1:08
- Next     ./run-tests opt/dce/phi_4
+ Next     ./run-tests --lf     ./run-tests show opt/dce/phi_4
 """
     )
 
@@ -111,8 +112,33 @@ def test_a_run_that_was_stopped_says_why_and_what_did_not_run() -> None:
  Interrupted (1)  b
  Results  run 2f1c in 1:08
  Stopped  interrupted by SIGINT; 7 of 9 tests did not run
+ Next     ./run-tests --resume
 """
     )
+
+
+def test_what_to_type_next_depends_on_what_came_of_the_run() -> None:
+    bad = [entry("a", TestStatus.FAIL), entry("b/c", TestStatus.ERROR, reason="config")]
+    lone = summary(bad[0], entry("x"))
+    assert shown(lone).splitlines()[-1] == " Next     ./run-tests a     ./run-tests show a"
+    waiting = summary(*bad, pending=2)
+    assert shown(waiting).splitlines()[-2:] == [
+        " Next     ./run-tests --lf     ./run-tests show a",
+        "          ./run-tests baseline review (2 pending)",
+    ]
+    cut_off = summary(*bad, run={"stopped": "1 failure, the limit"})
+    assert " Next     ./run-tests --resume     ./run-tests show a" in shown(cut_off).splitlines()
+
+
+def test_on_a_build_server_nothing_is_proposed_that_needs_the_run() -> None:
+    what = summary(entry("a", TestStatus.FAIL), entry("b", TestStatus.FAIL), pending=2)
+    there = Commands(program="./run-tests", are_at_hand=False)
+    text = render(
+        render_summary(what, look=Look(width=80, commands=there)), color=False
+    ).splitlines()
+    assert text[-1] == " Next     ./run-tests a"
+    green = render_summary(summary(entry("a")), look=Look(width=80, commands=there))
+    assert " Next" not in render(green, color=False)
 
 
 def test_differences_have_one_cause_if_the_same_changed() -> None:
@@ -189,7 +215,7 @@ def test_lines_fit_and_nothing_reaches_the_terminal() -> None:
     what = summary(*entries, notes=[hostile], run={"stopped": "\x1b", "output_dir": "/\x1b"})
     lines = [text_of(line) for line in render_summary(what, look=LOOK)]
     assert all(line.isprintable() for line in lines)
-    assert max(cells(line) for line in lines if not line.startswith(" Next")) <= 80
+    assert max(cells(line) for line in lines if "./run-tests " not in line) <= 80
 
 
 def test_what_is_new_is_told_apart_from_what_failed_before() -> None:
@@ -216,6 +242,6 @@ def test_what_is_new_is_told_apart_from_what_failed_before() -> None:
  Still failing (2)  old/one  old/two
  Fixed (1)  fixed/one
  Results  run 2f1c in 1:08
- Next     ./run-tests new/one
+ Next     ./run-tests --lf     ./run-tests show new/one
 """
     )

@@ -186,7 +186,7 @@ def test_the_totals_count_the_elements() -> None:
         assert {name: root[0].get(name) for name in names} == counted
         if not full:
             del counted["skipped"]
-        assert {name: root.get(name) for name in names if name in root.keys()} == counted
+        assert {name: count for name, count in root.items() if name in names} == counted
 
 
 def test_a_failure_without_a_diff_shows_the_end_of_its_log() -> None:

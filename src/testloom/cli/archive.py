@@ -10,7 +10,7 @@ from testloom.cli.stored import CommandParser, output_dir_of
 from testloom.journal.archive import pack
 from testloom.journal.merging import merge
 from testloom.journal.reader import read
-from testloom.journal.rundir import JOURNAL, LATEST, find_run
+from testloom.journal.rundir import JOURNAL, find_run
 from testloom.model.errors import UsageError
 from testloom.suite.reporting import check_archive
 from testloom.suite.shard_options import archive_text
@@ -26,7 +26,7 @@ def archive(args: Sequence[str]) -> int:
         description="Write a run as one file, which can be used as RUN on any machine.",
     )
     parser.add_argument("file", metavar="FILE.zip", type=archive_text)
-    parser.add_argument("--run", metavar="RUN", default=LATEST, help="which run (default: latest)")
+    parser.add_run()
     parser.add_places()
     asked = parser.parse_args(list(args))
     path = os.path.join(find_run(output_dir_of(asked), asked.run), JOURNAL)

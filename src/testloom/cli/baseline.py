@@ -11,17 +11,18 @@ import tty
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from testloom.cli.stored import CommandParser, options_of
+from testloom.cli.stored import CommandParser, options_of, root_of
 from testloom.console.base import Place
 from testloom.console.choose import on_build_server, place_for
 from testloom.console.diff import diff_lines
 from testloom.console.spans import Line, render
 from testloom.console.text import counted
-from testloom.journal.rundir import LATEST, find_run
+from testloom.journal.rundir import find_run
 from testloom.model.errors import UsageError
 from testloom.model.names import shown_line
 from testloom.suite import baselines
 from testloom.suite.baselines import NotAccepted, Pending
+from testloom.suite.commands import tool_commands
 from testloom.suite.review import KEYS, Decided, Review, Show, Verdict
 
 _ACTIONS: Final = ("review", "list", "accept", "reject")
@@ -33,7 +34,7 @@ def run(args: Sequence[str]) -> int:
     """Do what *args* say; return the exit status: 1 if something could not be accepted."""
     asked = _parser().parse_args(list(args))
     options, config = options_of(asked)
-    root = config.root if config else os.getcwd()
+    root = root_of(config)
     run_dir = find_run(os.path.abspath(options.output_dir), asked.run)
     pending = baselines.chosen(baselines.pending_in(run_dir, root), asked.select)
     if asked.action in {"review", "accept"} and pending and on_build_server(os.environ):
@@ -62,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("action", choices=_ACTIONS, metavar="|".join(_ACTIONS), help="what to do")
     parser.add_argument("select", nargs="*", metavar="TEST", help="which tests (default: all)")
-    parser.add_argument("--run", metavar="RUN", default=LATEST, help="which run (default: latest)")
+    parser.add_run()
     changed = "accept although the test or the baseline has changed since"
     parser.add_argument("--force", action="store_true", help=changed)
     parser.add_places()
@@ -106,7 +107,7 @@ def _review(pending: Sequence[Pending], asked: argparse.Namespace) -> int:
         return 0
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("baseline review: needs a terminal; use list, accept and reject elsewhere")
-    place = place_for(asked, sys.stdout, sys.stderr, os.environ, "testloom")
+    place = place_for(asked, sys.stdout, sys.stderr, os.environ, tool_commands())
     review = Review(pending, baselines.same_change)
     code, number, shown = 0, 0, None
     with _keys() as read:

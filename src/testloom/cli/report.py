@@ -13,7 +13,7 @@ from testloom.cli.stored import CommandParser, options_of
 from testloom.cli.suites import project_suite
 from testloom.journal.archive import is_archive
 from testloom.journal.reader import read, summary_of
-from testloom.journal.rundir import JOURNAL, LATEST, find_run
+from testloom.journal.rundir import JOURNAL, find_run
 from testloom.model.errors import UsageError
 from testloom.model.names import shown_line
 from testloom.model.summary import Summary
@@ -75,7 +75,7 @@ def _parser() -> CommandParser:
         metavar="FORMAT[=PATH]",
         help=f"{', '.join(sorted(BUILT_IN))}, or one of a plugin; PATH '-' is the standard output",
     )
-    parser.add_argument("--run", metavar="RUN", default=LATEST, help="which run (default: latest)")
+    parser.add_run()
     parser.add_places(history=True)
     return parser
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from testloom.cli.stored import CommandParser, named, options_of
-from testloom.journal.rundir import LATEST, find_run
+from testloom.journal.rundir import find_run
 from testloom.model.errors import UsageError
 from testloom.model.kept import SCRIPT, KeptFailure
 from testloom.processes.exec_self import replace_by_program
@@ -22,7 +22,7 @@ def shell(args: Sequence[str]) -> int:
         description="Start a shell in the directory that a failed test worked in.",
     )
     parser.add_argument("test", metavar="TEST", help="the name of a test that failed")
-    parser.add_argument("--run", metavar="RUN", default=LATEST, help="which run (default: latest)")
+    parser.add_run()
     parser.add_places()
     asked = parser.parse_args(list(args))
     options, config = options_of(asked)

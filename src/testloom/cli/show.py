@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from testloom.cli.stored import CommandParser, named, output_dir_of
+from testloom.cli.stored import CommandParser, named, options_of, output_dir_of, root_of
 from testloom.console.choose import REPORTERS, choose, place_for
 from testloom.console.failure import render_result
 from testloom.console.spans import Line, render
@@ -18,6 +18,8 @@ from testloom.model import kept
 from testloom.model.names import path_for, shown_line
 from testloom.model.result import ResultRecord
 from testloom.model.summary import ResultEntry, Summary
+from testloom.suite.baselines import with_pending
+from testloom.suite.commands import tool_commands
 
 _MIB: Final = 1 << 20
 _PAST: Final = 10
@@ -32,11 +34,11 @@ def show(args: Sequence[str]) -> int:
         description="Show all that is known of a test: its result, difference, log, programs.",
     )
     parser.add_argument("test", metavar="TEST", help="the name of a test or of a result")
-    parser.add_argument("--run", metavar="RUN", default=LATEST, help="which run (default: latest)")
+    parser.add_run()
     parser.add_places()
     asked = parser.parse_args(list(args))
     summary = stored_run(output_dir_of(asked), asked.run)
-    place = place_for(asked, sys.stdout, sys.stderr, os.environ, "testloom")
+    place = place_for(asked, sys.stdout, sys.stderr, os.environ, tool_commands())
     names = {name for entry in summary.entries for name in (entry.name, entry.test)}
     wanted = named(asked.test, names, f"run {summary.run.run_id} has no result of")
     for entry in summary.entries:
@@ -60,8 +62,10 @@ def replay(args: Sequence[str]) -> int:
     parser.add_argument("--reporter", choices=reporters, default="lines", help="how to show it")
     parser.add_places()
     asked = parser.parse_args(list(args))
-    summary = stored_run(output_dir_of(asked), asked.run)
-    console = choose(asked, sys.stdout, sys.stderr, os.environ, "testloom")
+    options, config = options_of(asked)
+    summary = stored_run(os.path.abspath(options.output_dir), asked.run)
+    summary = with_pending(summary, root_of(config))
+    console = choose(asked, sys.stdout, sys.stderr, os.environ, tool_commands())
     console.run_started(summary.run, tests=summary.run.selected, fragments=0, now=0.0)
     for entry in summary.entries:
         console.result_added(entry, summary.load)

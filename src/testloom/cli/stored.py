@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
+from testloom.journal.rundir import LATEST
 from testloom.model.errors import UsageError, nearest
 from testloom.suite.config import HISTORY, Config, find_config, load_config
 from testloom.suite.options import build_parser, read_command_line
@@ -35,6 +36,12 @@ class CommandParser(argparse.ArgumentParser):
             add("--history", metavar="PLACE", help="the file, or the URL of the database, to ask")
         add("-c", "--config", metavar="FILE", help="use this testloom.toml")
         add("-P", "--profile", metavar="NAME", help="use this profile's settings")
+
+    def add_run(self) -> None:
+        """Add the option that says which run is meant."""
+        self.add_argument(
+            "--run", metavar="RUN", default=LATEST, help="which run (default: latest)"
+        )
 
 
 def options_of(asked: argparse.Namespace) -> tuple[RunOptions, Config | None]:
@@ -64,6 +71,11 @@ def named(word: str, names: Iterable[str], where: str) -> set[str]:
     if not found:
         raise UsageError(f"{where} {word!r}{nearest(word, sorted(known))}")
     return found
+
+
+def root_of(config: Config | None) -> str:
+    """Return the directory that paths in what a run has kept are relative to."""
+    return config.root if config else os.getcwd()
 
 
 def output_dir_of(asked: argparse.Namespace) -> str:

@@ -160,7 +160,7 @@ class Console(Silent):
     def _tell_broken(self) -> None:
         if self.broken:
             Writer(self.place.err).write(
-                f"{self.look.program}: cannot write to the standard output: {self.place.out.why}\n"
+                f"{self.look.commands.program}: cannot write to the standard output: {self.place.out.why}\n"
             )
 
 

@@ -17,6 +17,7 @@ from testloom.model.errors import UsageError, nearest
 from testloom.model.events import Silent
 from testloom.model.expectation import Expectation
 from testloom.model.history import PastResult
+from testloom.model.rerun import Commands
 from testloom.model.summary import Summary
 
 REPORTERS: Final = ("auto", "live", "lines", "dots", "minimal", "github", "gitlab", "none")
@@ -50,7 +51,7 @@ def choose(
     stream: TextIO | None,
     err_stream: TextIO | None,
     environ: Mapping[str, str],
-    program_name: str,
+    commands: Commands,
     annotations: Annotations = no_annotations,
 ) -> Console | NoConsole:
     """Return the listener that tells people about a run.
@@ -61,7 +62,7 @@ def choose(
         stream: where to write; None if the program was started without a standard output.
         err_stream: where to say that writing failed.
         environ: the environment of the program.
-        program_name: how the program is started, as one would type it into a shell.
+        commands: how the commands are spelled that people are shown.
         annotations: what GitHub is to be told at the end.
 
     Raises:
@@ -73,7 +74,7 @@ def choose(
         raise UsageError(f"--reporter: no reporter is called {reporter!r}{hint}")
     if reporter == "none":
         return NoConsole()
-    place = place_for(options, stream, err_stream, environ, program_name)
+    place = place_for(options, stream, err_stream, environ, commands)
     if reporter == "github":
         return GitHubConsole(
             dataclasses.replace(place, workflow_commands=True, annotations=annotations)
@@ -103,7 +104,7 @@ def place_for(
     stream: TextIO | None,
     err_stream: TextIO | None,
     environ: Mapping[str, str],
-    program_name: str,
+    commands: Commands,
 ) -> Place:
     """Return where things are shown; the arguments are those of `choose`."""
     out = Writer(stream)
@@ -112,7 +113,7 @@ def place_for(
         out=out,
         err=err_stream,
         color=wants_color(choice or "auto", environ, terminal=out.isatty()),
-        look=Look(glyphs=glyphs_for(out.encoding), program=program_name),
+        look=Look(glyphs=glyphs_for(out.encoding), commands=commands),
         durations=getattr(options, "durations", None) or SLOWEST,
         workflow_commands=environ.get("GITHUB_ACTIONS") == "true",
     )

@@ -14,7 +14,6 @@ from testloom.model import reason
 from testloom.model.history import PastResult
 from testloom.model.log import binary_repr
 from testloom.model.names import shown_line
-from testloom.model.rerun import rerun_command
 from testloom.model.result import ResultRecord
 from testloom.model.status import TestStatus, signal_name
 from testloom.model.summary import ResultEntry
@@ -210,5 +209,5 @@ def _labels(entry: ResultEntry, look: Look) -> list[Line]:
     if entry.source:
         place = shown_line(f"{entry.source}:{entry.line}")
         lines.append([("   test:    ", "faint"), (place, "")])
-    command = shown_line(rerun_command(entry, look.program))
+    command = shown_line(look.commands.rerun(entry))
     return [*lines, [("   rerun:   ", "faint"), (command, "command")]]

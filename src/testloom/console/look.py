@@ -1,9 +1,11 @@
-"""How things are to look: how wide, with which signs, and what the program is called."""
+"""How things are to look: how wide, with which signs, and how commands are spelled."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import Final
+
+from testloom.model.rerun import Commands
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +60,8 @@ class Look:
     line_limit: int = 200
     """Columns that a line of a diff or log may have; what is more is cut."""
     glyphs: Glyphs = UNICODE
-    program: str = "run-tests"
-    """How people start the suite: the beginning of the commands they are shown."""
+    commands: Commands = Commands()  # noqa: RUF009 - it is frozen
+    """How the commands are spelled that people are shown."""
 
 
 def glyphs_for(encoding: str | None) -> Glyphs:

@@ -10,6 +10,7 @@ from typing import Final
 
 from testloom.console.failure import STATUS_STYLES
 from testloom.console.look import Look
+from testloom.console.proposing import next_commands
 from testloom.console.spans import Line, Span, text_of
 from testloom.console.text import (
     cells,
@@ -24,7 +25,6 @@ from testloom.model import reason
 from testloom.model.causes import cause_of
 from testloom.model.compare import Comparison
 from testloom.model.names import shown_line
-from testloom.model.rerun import rerun_command
 from testloom.model.result import ResultRecord
 from testloom.model.status import TestStatus
 from testloom.model.summary import ResultEntry, Summary
@@ -35,6 +35,8 @@ _LISTED: Final = 40
 """Results of one group that are listed."""
 _LABEL: Final = 10
 _SAME: Final = "same cause"
+_BETWEEN: Final = "     "
+"""Stands between commands on one line."""
 
 
 def render_summary(summary: Summary, *, look: Look, durations: int = SLOWEST) -> list[Line]:
@@ -57,8 +59,8 @@ def render_summary(summary: Summary, *, look: Look, durations: int = SLOWEST) ->
         *_slowest(summary.entries, look, durations),
         *_notes(summary.notes, look),
         *_results(summary),
-        *_next(groups, look),
         *stopped_line(summary),
+        *_next(summary, groups, look),
     ]
     rule: Line = [(look.glyphs.double_rule * look.width, "faint")]
     return [rule, *lines]
@@ -257,9 +259,20 @@ def _near(path: str) -> str:
     return shown_line(path if relative.startswith("..") else relative)
 
 
-def _next(groups: _Groups, look: Look) -> list[Line]:
+def _next(summary: Summary, groups: _Groups, look: Look) -> list[Line]:
+    """Propose commands: as many on a line as fit, none of them broken or cut."""
     failures = [*groups.failures, *groups.errors, *groups.still]
-    if not failures:
-        return []
-    command = shown_line(rerun_command(failures[0], look.program))
-    return [[(" Next".ljust(_LABEL), "name"), (command, "command")]]
+    lines: list[list[Span]] = []
+    used = 0
+    for command, remark in next_commands(summary, failures, look.commands):
+        text, more = shown_line(command), f" {remark}" if remark else ""
+        width = cells(text) + cells(more)
+        if not lines or used + len(_BETWEEN) + width > look.width:
+            lines.append([((" " * _LABEL if lines else " Next".ljust(_LABEL)), "name")])
+            used = _LABEL
+        else:
+            lines[-1].append((_BETWEEN, ""))
+            used += len(_BETWEEN)
+        lines[-1] += [(text, "command"), (more, "faint")]
+        used += width
+    return list(lines)

@@ -1,21 +1,58 @@
-"""The command that runs one test again, ready to be pasted into a shell."""
+"""The commands that run tests again or look at them, ready to be pasted into a shell."""
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shlex
+from collections.abc import Sequence
 
 from testloom.model.names import shown_line
 from testloom.model.summary import ResultEntry
 
 
-def rerun_command(entry: ResultEntry, program: str) -> str:
-    """Return the command that runs the test of *entry* and nothing else.
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Commands:
+    """How commands begin and end where a suite is used; all parts are quoted for the shell."""
 
-    *program* is how the suite is started, quoted as the shell needs it.
-    """
-    options_end = "-- " if entry.test.startswith("-") else ""
-    return f"{program} {options_end}{quoted(entry.test)}"
+    program: str = "testloom"
+    """What starts the suite."""
+    tool: str = "testloom"
+    """What knows commands such as ``show``: a suite that is a program of its own does not."""
+    places: Sequence[str] = ()
+    """The options that had to be given for the project and its runs to be found."""
+    paths: Sequence[str] = ()
+    """The paths that were given."""
+    selecting: Sequence[str] = ()
+    """What else selected tests."""
+    are_at_hand: bool = True
+    """Whether people type where the run was; on a build server they don't."""
+
+    def rerun(self, entry: ResultEntry) -> str:
+        """Return the command that runs the test of *entry* and nothing else."""
+        return " ".join((self.program, *self.places, *_operand(entry.test)))
+
+    def rerun_failed(self) -> str:
+        """Return the command that runs what failed in the last run."""
+        return " ".join((self.program, *self.places, "--lf", *self.paths))
+
+    def resume(self) -> str:
+        """Return the command that goes on with the last run."""
+        # Where nothing is selected, a run that is resumed tells what was.
+        selection = (*self.selecting, *self.paths) if self.paths else ()
+        return " ".join((self.program, *self.places, "--resume", *selection))
+
+    def show(self, entry: ResultEntry) -> str:
+        """Return the command that shows all that is known of *entry*."""
+        return " ".join((self.tool, "show", *self.places, *_operand(entry.name)))
+
+    def review(self) -> str:
+        """Return the command that goes through outputs which could become baselines."""
+        return " ".join((self.tool, "baseline", "review", *self.places))
+
+
+def _operand(name: str) -> Sequence[str]:
+    return ("--", quoted(name)) if name.startswith("-") else (quoted(name),)
 
 
 def quoted(text: str) -> str:

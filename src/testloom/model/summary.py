@@ -120,6 +120,8 @@ class Summary:
     """What earlier runs found out; read when it is asked."""
     changes: Comparison | None = None
     """What changed since each test ran last; None if nothing is known of that."""
+    pending: int = 0
+    """How many outputs wait to be accepted as baselines, or to be rejected."""
 
     @property
     def counts(self) -> Mapping[TestStatus, int]:

@@ -12,16 +12,17 @@ from testloom.console.failure import render_result
 from testloom.console.look import Look, glyphs_for
 from testloom.console.spans import render
 from testloom.model import records
+from testloom.model.rerun import Commands
 from testloom.pytest_plugin.blocks import Block
 from testloom.pytest_plugin.data_run import Pushed
 
-_PROGRAM: Final = "pytest"
+_COMMANDS: Final = Commands(program="pytest")
 
 
 def block_of(pushed: Iterable[Pushed], *, nodeid: str, path: str, line: int) -> Block:
     """Return the block that shows *pushed*, results of the test *nodeid* defined at *path*."""
     pushed = list(pushed)
-    look = Look(width=80, glyphs=glyphs_for("utf-8"), program=_PROGRAM)
+    look = Look(width=80, glyphs=glyphs_for("utf-8"), commands=_COMMANDS)
     texts = []
     for one in pushed:
         entry = msgspec.structs.replace(

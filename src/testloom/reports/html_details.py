@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from testloom.model.causes import cause_of
 from testloom.model.log import binary_repr
-from testloom.model.rerun import rerun_command
+from testloom.model.rerun import Commands
 from testloom.model.result import ResultRecord
 from testloom.model.status import TestStatus
 from testloom.model.summary import ResultEntry, Summary
@@ -42,7 +42,7 @@ class Blocks:
         self.causes: list[int] = []
         """For each result the number of its cause; -1 if it did not fail, or nothing is known."""
         self._numbers: dict[Hashable, int] = {}
-        self._program = next(iter(summary.run.command), "")
+        self._commands = Commands(program=next(iter(summary.run.command), ""))
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield each block: a JSON array with one object for each result."""
@@ -66,7 +66,7 @@ class Blocks:
         self.causes.append(self._cause(entry, record))
         passed = entry.status is TestStatus.PASS
         limit = _SHORT_BYTES if is_large else _PASSED_BYTES if passed else LIMIT_BYTES
-        found: dict[str, Any] = {"rerun": rerun_command(entry, self._program), **lost}
+        found: dict[str, Any] = {"rerun": self._commands.rerun(entry), **lost}
         if entry.info:
             found["info"] = entry.info
         if record is not None:

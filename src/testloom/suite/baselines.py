@@ -18,6 +18,7 @@ import msgspec
 from testloom.model import kept
 from testloom.model.errors import UsageError, nearest
 from testloom.model.kept import KeptFailure, PendingBaseline
+from testloom.model.summary import Summary
 from testloom.processes.files import write_whole
 
 _LARGEST_BYTES: Final = 64 << 20
@@ -73,6 +74,13 @@ def pending_in(run_dir: str, root: str) -> list[Pending]:
                 )
             )
     return sorted(found, key=lambda each: (each.test, each.path))
+
+
+def with_pending(summary: Summary, root: str) -> Summary:
+    """Return *summary* with how many outputs of its run wait; baselines are below *root*."""
+    if not summary.failed:
+        return summary
+    return dataclasses.replace(summary, pending=len(pending_in(summary.run.output_dir, root)))
 
 
 def failures_in(run_dir: str) -> list[tuple[str, KeptFailure]]:

@@ -143,8 +143,11 @@ def known_tests(journal: Journal) -> dict[str, Known]:
     }
 
 
-def selecting_words(options: RunOptions) -> tuple[str, ...]:
-    """Return the words of a command line that select the same tests as *options*."""
+def selecting_words(options: RunOptions, *, paths: bool = True) -> tuple[str, ...]:
+    """Return the words of a command line that select the same tests as *options*.
+
+    Without *paths*, those words are left out.
+    """
     words = [f"--exclude={glob}" for glob in options.exclude]
     if options.keyword:
         words.append(f"--keyword={options.keyword}")
@@ -156,7 +159,7 @@ def selecting_words(options: RunOptions) -> tuple[str, ...]:
         words.append(f"--shard-times={options.shard_times}")
     if options.last_failed:
         words.append(f"--last-failed={options.last_failed}")
-    return (*words, *(["--", *options.paths] if options.paths else ()))
+    return (*words, *(["--", *options.paths] if paths and options.paths else ()))
 
 
 def _read(run_dir: str) -> Journal:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -50,18 +49,3 @@ def _row(test: ParsedTest, root: str) -> dict[str, Any]:
 
 def _broken_row(broken: BrokenTest) -> dict[str, Any]:
     return {"name": broken.test_name, "error": broken.message, "reason": broken.reason}
-
-
-def program_name() -> str:
-    """Return how this program is started, as one would type it."""
-    named = os.environ.get("TESTLOOM_PROGRAM")
-    if named:
-        return named
-    name = sys.argv[0] if sys.argv else ""
-    if os.path.basename(name) in ("", "-c", "__main__.py"):
-        return "testloom"
-    if "/bin/" in name:
-        return os.path.basename(name)
-    if os.sep in name and os.access(name, os.X_OK):
-        return name
-    return f"{os.path.basename(sys.executable) or 'python3'} {shlex.quote(name)}"

@@ -56,6 +56,8 @@ class CommandLine:
     """The configuration in force: another than the given one if ``-c`` names it."""
     environment: Mapping[str, str]
     """What the configuration adds to the environment of every test."""
+    given: frozenset[str] = frozenset()
+    """The options with a value that stood on the command line, by the names in `namespace`."""
 
 
 def read_command_line(
@@ -89,6 +91,7 @@ def read_command_line(
         options=run_options(namespace),
         config=config,
         environment=environment,
+        given=frozenset(parser.given),
     )
 
 

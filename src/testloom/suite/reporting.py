@@ -14,6 +14,7 @@ from testloom.console.base import Console
 from testloom.console.choose import NoConsole, choose, reporter_for
 from testloom.journal.archive import pack
 from testloom.model.errors import UsageError
+from testloom.model.rerun import Commands
 from testloom.model.summary import RunInfo, Summary
 from testloom.reports import Report, ReportRequest
 from testloom.reports.github import add_step_summary
@@ -54,12 +55,12 @@ class Reporting:
         step_summary = os.environ.get("GITHUB_STEP_SUMMARY", "") if is_github else ""
         return cls(requests, formats, is_quiet, step_summary, options.archive)
 
-    def console(self, namespace: Any, program: str) -> Console | NoConsole:
+    def console(self, namespace: Any, commands: Commands) -> Console | NoConsole:
         """Return the listener that tells people about the run."""
         if self.is_quiet:
             namespace = argparse.Namespace(**{**vars(namespace), "reporter": "minimal"})
         annotations = self.formats["github"].write
-        return choose(namespace, sys.stdout, sys.stderr, os.environ, program, annotations)
+        return choose(namespace, sys.stdout, sys.stderr, os.environ, commands, annotations)
 
     def write(self, summary: Summary) -> tuple[str, ...]:
         """Write the reports; return a line for each that could not be written."""

@@ -39,7 +39,9 @@ from testloom.processes import own_fds, signals, streams
 from testloom.processes.clock import SystemClock
 from testloom.suite import listing
 from testloom.suite.attempts import Retrying
+from testloom.suite.baselines import with_pending
 from testloom.suite.carrying import Resumed, selecting_words
+from testloom.suite.commands import commands_of, program_name
 from testloom.suite.config import Config
 from testloom.suite.distributing import started
 from testloom.suite.earlier_runs import EarlierRuns
@@ -227,10 +229,11 @@ class Testsuite:
             self.notes.extend([carry.note] if carry else [])
             info = self._info(run_dir, options, the_plan)
             order, expected = self._earlier.begin(run_dir, the_plan, info.jobs)
-            console = reporting.console(self.main.args, self._program)
+            pinned = self._earlier.pinned(options)
+            console = reporting.console(self.main.args, commands_of(line, pinned))
             console.expect(expected, self._earlier.latest)
             listeners = Listeners([console, PluginListener(self._plugins, self._plugin_failed)])
-            words = selecting_words(self._earlier.pinned(options))
+            words = selecting_words(pinned)
             with contextlib.closing(console), journal_of(run_dir, info, the_plan, words) as journal:
                 outcome = execute(
                     the_plan,
@@ -259,6 +262,7 @@ class Testsuite:
                     problems, code = (*problems, *unwritten), EXIT_INCOMPLETE
                 remarks = [*reporting.tell_server(summary), *self._earlier.keep(summary, code)]
                 notes = [*summary.notes, *remarks, *problems]
+                summary = with_pending(summary, root)
                 listeners.run_ended(reporting.with_notes(summary, notes))
         return outcome.signum, code
 
@@ -355,7 +359,7 @@ class Testsuite:
 
     @property
     def _program(self) -> str:
-        return listing.program_name()
+        return program_name()
 
     @property
     def _defaults(self) -> dict[str, Any]:
