@@ -85,6 +85,7 @@ def test_a_json_document_holds_all_that_is_known() -> None:
             "shard": "",
             "shard_plan": "",
             "resumes": "",
+            "seed": None,
             "stopped": "too many failures",
             "selected": 2,
         },

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testloom.scheduling.order import ordered
+from testloom.scheduling.order import ordered, shuffled
 from testloom.scheduling.ready import ReadyQueue
 
 # build ─▶ x.run ─▶ x.check     y     z
@@ -131,3 +131,53 @@ def test_no_unit_is_worth_less_than_what_waits_for_it(
         for before in needed:
             assert order.paths_s[before] >= order.paths_s[uid] + usual[before]
             assert order.priorities.get(before, 0.0) >= order.priorities.get(uid, 0.0)
+
+
+def test_what_is_short_is_moved_only_where_the_order_is_strict() -> None:
+    graph: dict[str, list[str]] = {"x.run": [], "y.run": [], "z.run": []}
+    owners = {uid: uid[0] for uid in graph}
+    usual = {"x": 0.01, "y": 0.03, "z": 0.02}
+
+    loose = ordered(graph, owners, usual_s=usual).priorities
+    strict = ordered(graph, owners, usual_s=usual, is_strict=True).priorities
+
+    assert loose == {}
+    assert sorted(graph, key=lambda uid: -strict[uid]) == ["y.run", "z.run", "x.run"]
+
+
+def by_chance(names: Collection[str], seed: int, urgent: Collection[str] = ()) -> list[str]:
+    graph: dict[str, list[str]] = {f"{name}.run": [] for name in names}
+    owners = {uid: uid.removesuffix(".run") for uid in graph}
+    priorities = shuffled(graph, owners, seed=seed, urgent=urgent)
+    return [owners[uid] for uid in sorted(graph, key=lambda uid: -priorities[uid])]
+
+
+@given(st.sets(st.text(), min_size=2), st.integers(0), st.data())
+def test_a_random_order_is_that_of_its_seed_whatever_is_left_out(
+    names: set[str], seed: int, data: st.DataObject
+) -> None:
+    whole = by_chance(names, seed)
+    some = data.draw(st.sets(st.sampled_from(sorted(names))))
+
+    assert by_chance(some, seed) == [name for name in whole if name in some]
+
+
+def test_each_seed_has_an_order_of_its_own() -> None:
+    names = [f"t{number}" for number in range(20)]
+
+    orders = {tuple(by_chance(names, seed)) for seed in range(50)}
+
+    assert len(orders) == 50
+    # Each test comes first now and then.
+    assert len({order[0] for order in orders}) > 10
+
+
+def test_what_is_urgent_comes_before_what_is_random() -> None:
+    assert set(by_chance("abcdef", 1, urgent="be")[:2]) == {"b", "e"}
+
+
+def test_the_units_of_one_test_stay_together_in_a_random_order() -> None:
+    owners = {uid: uid.partition(".")[0] for uid in GRAPH}
+    priorities = shuffled(GRAPH, owners, seed=3)
+    assert priorities["x.run"] == priorities["x.check"]
+    assert len(set(priorities.values())) == 4

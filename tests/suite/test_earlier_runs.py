@@ -137,6 +137,40 @@ def test_what_failed_last_comes_first(project: Project) -> None:
     assert project.order() == "cab"
 
 
+def test_a_random_order_can_be_had_again_by_its_seed(project: Project) -> None:
+    project.says("c", "y")
+    _, lines = project.command("-j1", "--order=random")
+    (line,) = told(lines, "order: random; --seed ")
+    seed = line.split("--seed ")[1].split()[0]
+    assert lines[0].endswith(f", seed {seed}")
+    first = project.order()
+
+    project.run("--seed", seed)  # what failed last does not come first
+    assert project.order() == first
+    orders = set()
+    for number in range(8):
+        project.run("--seed", str(number), "--no-history")
+        orders.add(project.order())
+    assert len(orders) > 2
+
+
+def test_the_slowest_come_first_when_that_is_asked_for(project: Project) -> None:
+    Path("t/b/test.yaml").write_text("cmd: [sleep, '0.2']\n")
+    project.says("c", "y")
+    project.run()
+
+    project.run("--order=slowest-first")
+
+    assert project.order().startswith("b")
+
+
+def test_a_seed_makes_no_sense_for_an_order_that_is_not_random(project: Project) -> None:
+    assert project.command("--order=given", "--seed=3") == (
+        4,
+        ["testloom: --seed: --order given is not random; keep one of them"],
+    )
+
+
 def test_what_is_new_comes_first_when_that_is_asked_for(project: Project) -> None:
     project.run("t/a", "t/c")
     project.run("--nf")

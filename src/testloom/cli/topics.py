@@ -92,7 +92,7 @@ to its directory. On the command line, -c FILE names another, -P NAME one of its
   retry-budget = 20
   flaky-fails = false
   quarantine = "quarantine.toml" # as --quarantine
-  order = "auto"               # what failed last, then what takes longest; or "given"
+  order = "auto"               # as --order: or "slowest-first", "given", "random"
   fail-on = "any"              # or "new"
   known-failures = "known.txt" # what is not new
   reports = ["junit=out/junit.xml"]

@@ -184,5 +184,6 @@ def shown_rate(rate: float) -> str:
 
 def header(run: RunInfo, tests: int) -> str:
     """Return the line that stands at the beginning of a run of *tests* tests."""
-    facts = [counted(tests, "test"), counted(run.jobs, "slot"), run.platform]
+    seed = "" if run.seed is None else f"seed {run.seed}"
+    facts = [counted(tests, "test"), counted(run.jobs, "slot"), run.platform, seed]
     return shown_line(f"run {run.run_id}: " + ", ".join(fact for fact in facts if fact))

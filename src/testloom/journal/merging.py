@@ -159,6 +159,7 @@ def _merged(parts: Sequence[_Part]) -> RunInfo:
         host=", ".join(hosts),
         selected=sum(run.selected for run in runs),
         resumes="",
+        seed=None,
         shard="",
         shard_plan="",
     )

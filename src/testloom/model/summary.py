@@ -98,6 +98,8 @@ class RunInfo:
     """Digest of how the tests were divided: the same for all shares that belong together."""
     resumes: str = ""
     """Name of the run that this one goes on with; empty if there is none."""
+    seed: int | None = None
+    """What the random order of tests depends on; None if it is not random."""
     environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """The variables of the environment, without secrets; see `testloom.model.secrets`."""
     versions: Mapping[str, str] = dataclasses.field(default_factory=dict)

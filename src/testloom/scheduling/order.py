@@ -1,15 +1,20 @@
-"""In which order a run does best, as far as earlier runs tell: pure, and linear in the graph.
+"""In which order to run a graph: pure, and linear in its size.
+
+`ordered` is how a run does best, as far as earlier runs tell.
 
 What failed last is wanted first.  Of the rest, whatever has the longest way to go: a slot that
 takes a long chain of fragments late is the slot that all others wait for in the end.  What is
 short keeps the order in which it was given: nothing is won by moving it, its time differs from
 run to run by chance, and people find it where they look for it.
+
+`shuffled` finds tests that need others to have run before them, or not to have.
 """
 
 from __future__ import annotations
 
 import collections
 import dataclasses
+import hashlib
 import statistics
 from collections.abc import Collection, Hashable, Iterable, Mapping
 from typing import Final, TypeVar
@@ -39,6 +44,7 @@ def ordered(
     usual_s: Mapping[Owner, float],
     urgent: Collection[Owner] = (),
     jobs: int = 1,
+    is_strict: bool = False,
 ) -> Order:
     """Return the order in which to run a graph.
 
@@ -49,6 +55,7 @@ def ordered(
             for ordinary ones.
         urgent: owners to do first, and what they wait for before them.
         jobs: how many units run at the same time.
+        is_strict: what is short is moved, too.
     """
     parts = collections.Counter(owners.values())
     ordinary = statistics.median(usual_s.values()) if usual_s else 0.0
@@ -66,7 +73,11 @@ def ordered(
             if uid in hurry:
                 hurry.add(before)
     longest = max(paths.values(), default=0.0)
-    short = max(_SHORT_S, _SHORT * max(longest, sum(cost.values()) / max(1, jobs)))
+    short = (
+        0.0
+        if is_strict
+        else max(_SHORT_S, _SHORT * max(longest, sum(cost.values()) / max(1, jobs)))
+    )
     ahead = longest + 1.0
     priorities = {uid: path if path > short else 0.0 for uid, path in paths.items()}
     for uid in hurry:
@@ -75,6 +86,28 @@ def ordered(
         priorities={uid: priority for uid, priority in priorities.items() if priority},
         paths_s=paths,
     )
+
+
+def shuffled(
+    predecessors: Mapping[str, Iterable[str]],
+    owners: Mapping[str, str],
+    *,
+    seed: int,
+    urgent: Collection[str] = (),
+) -> Mapping[str, float]:
+    """Return priorities that run owners in a random order, the same for the same *seed*.
+
+    Which of two comes first depends on their names and on *seed*, and on nothing else: so it
+    stays like that when others are left out.  The *urgent* ones come before all others.
+    """
+    rank = {owner: _random(f"{seed}:{owner}") + (owner in urgent) for owner in owners.values()}
+    return {uid: rank[owners[uid]] for uid in predecessors}
+
+
+def _random(text: str) -> float:
+    """Return a number between 0 and 1 that *text* stands for."""
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:6]) / (1 << 48)
 
 
 def _last_first(predecessors: Mapping[str, Iterable[str]]) -> list[str]:

@@ -4,7 +4,7 @@ In the order in which a run asks::
 
     earlier = EarlierRuns(options, suite)        # before the run has a directory of its own
     earlier.choose(tests, broken)                # --lf
-    earlier.begin(run_dir, plan, jobs)           # which order, how long it will take
+    earlier.begin(run_dir, plan, info)           # which order, how long it will take
     earlier.judged(summary)                      # what is new, what is fixed
     earlier.keep(summary, exit_code)             # into the history
 
@@ -22,9 +22,9 @@ from testloom.journal.rundir import RunDir
 from testloom.model.compare import Comparison
 from testloom.model.expectation import NOTHING_EXPECTED, Expectation
 from testloom.model.history import PastResult, Recap
-from testloom.model.summary import Summary
+from testloom.model.summary import RunInfo, Summary
 from testloom.model.test import BrokenTest, ParsedTest
-from testloom.scheduling.order import Order, ordered
+from testloom.scheduling.order import Order, ordered, shuffled
 from testloom.suite import rerun
 from testloom.suite.gate import gate_of
 from testloom.suite.kept_history import kept, place_of
@@ -95,28 +95,33 @@ class EarlierRuns:
 
     # -- before ---------------------------------------------------------------------------------
 
-    def begin(self, run_dir: RunDir, plan: Plan, jobs: int) -> tuple[Order, Expectation]:
+    def begin(self, run_dir: RunDir, plan: Plan, info: RunInfo) -> tuple[Order, Expectation]:
         """Return in which order to run *plan*, and what to expect of it."""
         tests = list(plan.places)
         if self._history is not None:
             self._history.begin(run_dir, tests)
-        by_length = self._options.order == "auto"
         urgent = self._urgent(tests)
-        if not urgent and not (by_length and self._recap.usual_s):
+        usual = self._recap.usual_s
+        if not urgent and not usual and info.seed is None:
             return Order(), NOTHING_EXPECTED
         owners = {uid: owner.name for uid, owner in plan.owners.items()}
-        predecessors = plan.graph.predecessors
-        usual = self._recap.usual_s
-        order = ordered(predecessors, owners, usual_s=usual, urgent=urgent, jobs=jobs)
+        graph = plan.graph.predecessors
+        is_strict = self._options.order == "slowest-first"
+        order = ordered(
+            graph, owners, usual_s=usual, urgent=urgent, jobs=info.jobs, is_strict=is_strict
+        )
         expected = _expected(order, owners, usual)
-        if not by_length:
-            order = ordered(predecessors, owners, usual_s={}, urgent=urgent)
+        if info.seed is not None:
+            order = Order(priorities=shuffled(graph, owners, seed=info.seed, urgent=urgent))
+        elif self._options.order == "given":
+            order = ordered(graph, owners, usual_s={}, urgent=urgent)
         return order, expected
 
     def _urgent(self, tests: Iterable[str]) -> set[str]:
         """Return the tests that come first."""
         found = set(self._failed)
-        if self._options.failed_first or self._options.order == "auto":
+        is_auto = self._options.order == "auto" and self._options.seed is None
+        if self._options.failed_first or is_auto:
             found |= {past.test for past in self._recap.latest.values() if past.status.is_bad}
         if self._options.new_first and self._recap.against:
             known = {past.test for past in self._recap.latest.values()}

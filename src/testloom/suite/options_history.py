@@ -27,8 +27,13 @@ def add_rerunning(add: Any) -> None:
 def add_order(add: Any) -> None:
     """Add how the order of tests is chosen."""
     orders = "|".join(values.ORDERS)
-    what = "auto: what failed last, then what takes longest (default); given: as they are listed"
+    what = (
+        "auto: what failed last, then what takes longest (default); slowest-first: by time alone;"
+        " given: as they are listed; random: in another order each time"
+    )
     add("--order", orders, what, type=values.one_of(*values.ORDERS), default="auto")
+    seed = "run tests in the random order that belongs to N: that of a run that shows it"
+    add("--seed", "N", seed, type=values.count)
 
 
 def add_history(add: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import zlib
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -84,7 +85,9 @@ class RunOptions:
     failed_first: bool = False
     new_first: bool = False
     order: str = "auto"
-    """Whether earlier runs decide about the order, or it is as tests are ``given``."""
+    """Whether earlier runs decide about the order, it is as tests are ``given``, or ``random``."""
+    seed: int | None = None
+    """What a random order depends on, if somebody said so."""
     history: str = ""
     """Where it is kept; ``none`` for nowhere, empty for the usual place."""
     keep_runs: int = 200
@@ -109,6 +112,7 @@ class RunOptions:
             ("--truncate-logs", self.truncate_logs),
             ("--keep-runs", self.keep_runs),
             ("--keep-days", self.keep_days),
+            ("--seed", self.seed or 0),
         ):
             _check(option, values.not_negative, number)
         for option, word, words in (
@@ -133,6 +137,8 @@ class RunOptions:
             raise UsageError("--output-dir: the name is empty; name a directory")
         if self.known_failures is None and self.update_known_failures:
             raise UsageError("--update-known-failures: there is no file; add --known-failures FILE")
+        if self.seed is not None and self.order not in {"auto", "random"}:
+            raise UsageError(f"--seed: --order {self.order} is not random; keep one of them")
         if self.against is not None and self.known_failures is not None:
             raise UsageError("--against and --known-failures both say what is new; keep one")
 
@@ -140,6 +146,13 @@ class RunOptions:
     def in_process(self) -> bool:
         """Whether fragments run in the main process, with its terminal."""
         return self.no_capture or self.pdb
+
+    def seed_for(self, run_id: str) -> int | None:
+        """Return what the random order of the run depends on; None if it is not random."""
+        if self.order == "random" and self.seed is None:
+            # Run ids are different; a number that is short can be typed.
+            return zlib.crc32(run_id.encode()) % 1_000_000
+        return self.seed
 
     @property
     def is_whole(self) -> bool:

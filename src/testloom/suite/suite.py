@@ -228,7 +228,9 @@ class Testsuite:
             carry = self._resumed.carry(the_plan) if self._resumed else None
             self.notes.extend([carry.note] if carry else [])
             info = self._info(run_dir, options, the_plan)
-            order, expected = self._earlier.begin(run_dir, the_plan, info.jobs)
+            if info.seed is not None:
+                self.notes.append(f"order: random; --seed {info.seed} runs tests in the same one")
+            order, expected = self._earlier.begin(run_dir, the_plan, info)
             pinned = self._earlier.pinned(options)
             console = reporting.console(self.main.args, commands_of(line, pinned))
             console.expect(expected, self._earlier.latest)
@@ -440,6 +442,7 @@ class Testsuite:
             shard=(self.options.shard or "") if self._division else "",
             shard_plan=self._division,
             resumes=self._resumed.run_id if self._resumed else "",
+            seed=options.seed_for(run_dir.run_id),
             environment=redacted(os.environ),
             versions=versions(),
             commit=commit,

@@ -20,7 +20,7 @@ COLORS: Final = ("auto", "always", "never")
 START_METHODS: Final = ("fork", "spawn")
 CLEANUP_MODES: Final = ("none", "passing", "all")
 LIST_FORMATS: Final = ("text", "json")
-ORDERS: Final = ("auto", "given")
+ORDERS: Final = ("auto", "slowest-first", "given", "random")
 FAIL_ON: Final = ("any", "new")
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
