@@ -21,14 +21,15 @@ from tests.faults.scenario import Scenario
 from testloom.journal import format as form
 from testloom.journal.reader import Journal, read
 from testloom.model.status import TestStatus
-from testloom.processes import tree
+from testloom.processes import cgroup, tree
 
 BAD = {TestStatus.FAIL, TestStatus.ERROR}
 
 
 def check(scenario: Scenario, ran: Ran) -> None:
     """Check all of them."""
-    nothing_is_left(ran, dies_later=not scenario.ends)
+    if not scenario.leaves:
+        nothing_is_left(ran, dies_later=not scenario.ends)
     assert "Traceback" not in ran.err, f"I8: a traceback of ours: {ran.err}"
     if not scenario.runs:
         assert not ran.run_dir.exists()
@@ -54,6 +55,20 @@ def nothing_is_left(ran: Ran, *, dies_later: bool) -> None:
         orphan = orphans.pop()
         assert _has_ended(orphan, PATIENCE_S), f"I2: process {orphan} is left"
         os.waitpid(orphan, 0)
+
+
+def is_swept(ran: Ran) -> None:
+    """I2: what the run before has left is gone, too."""
+    nothing_is_left(ran, dies_later=True)
+    left = [name for name in os.listdir(ran.root / "tmp") if name.startswith("testloom-")]
+    assert left == [], "I2: working directories are left"
+    assert _groups_of_the_dead() == [], "I2: control groups are left"
+
+
+def _groups_of_the_dead() -> list[str]:
+    place = cgroup.place()
+    makers = {name: cgroup.maker_of(name) for name in os.listdir(place)} if place else {}
+    return [name for name, maker in makers.items() if maker is not None and maker.has_ended()]
 
 
 def _has_ended(pid: int, within_s: float) -> bool:

@@ -196,6 +196,8 @@ class Provoked:
         elif verb == "kill-arrived":
             for pid in self._announced[:what]:
                 os.kill(pid, signal.SIGKILL)
+        elif verb == "kill-run":
+            self._kill_run(process, what)
         elif verb == "shows":
             with self._grew:
                 seen = self._grew.wait_for(lambda: re.search(what, "".join(self._text)), PATIENCE_S)
@@ -211,6 +213,14 @@ class Provoked:
             self._run_beside(what)
         else:
             raise AssertionError(f"no step is called {verb!r}")
+
+    @staticmethod
+    def _kill_run(process: subprocess.Popen[bytes], what: str) -> None:
+        """Kill main and all processes called *what*, none of which gets to notice the others' end."""
+        below = tree.descendants(process.pid)
+        pids = [process.pid, *(p for p in below if tree.describe(p).startswith(what))]
+        for signum in (signal.SIGSTOP, signal.SIGKILL):
+            tree.signal_all(pids, signum)
 
     def _arrive(self, count: int) -> None:
         """Wait until *count* more tests have come to their gate."""

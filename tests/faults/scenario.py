@@ -63,6 +63,8 @@ class Scenario:
     """Whether the run gets to write its reports."""
     stops: bool = False
     """Whether healthy tests may be left out."""
+    leaves: bool = False
+    """Whether programs may stay, and the working directory, until the next run ends and removes them."""
     resumes: bool = False
     """Whether the run is then resumed, and has to pass."""
     unmet: str = ""

@@ -69,7 +69,10 @@ def _provoke(scenario: Scenario, root: Path) -> None:
         if scenario.resumes:
             resumed = provoked.run("--resume", steps=False)
             assert resumed.exit_code == 0, resumed.out + resumed.err
-            invariants.check(dataclasses.replace(scenario, ends=True, stops=False), resumed)
+            clean = dataclasses.replace(scenario, ends=True, stops=False, leaves=False)
+            if scenario.leaves:
+                invariants.is_swept(resumed)
+            invariants.check(clean, resumed)
     finally:
         provoked.close()
 

@@ -78,3 +78,30 @@ def test_without_the_file_system_there_are_none(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(cgroup, "_mount", lambda: None)
 
     assert cgroup.make("x") is None
+
+
+def test_groups_of_dead_runs_are_ended_and_removed_and_no_others(group: Cgroup) -> None:
+    parent, name = os.path.split(group.path)
+    me = name.rsplit(".", 3)[1:]
+    namespace, pid, started = me
+    dead = Cgroup(parent).child(f"testloom-dead.{namespace}.{pid}.{int(started) - 1}")
+    alive = Cgroup(parent).child(f"testloom-alive.{'.'.join(me)}")
+    others = [
+        Cgroup(parent).child(f"testloom-elsewhere.1.{pid}.{int(started) - 1}"),
+        Cgroup(parent).child("testloom-of.older.version"),
+        Cgroup(parent).child(f"somebody.{namespace}.{pid}.{int(started) - 1}"),
+    ]
+    groups = [g for g in (dead, alive, *others) if g is not None]
+    assert len(groups) == 5
+    child = sleeper(groups[0])
+    assert child.stdout is not None
+    child.stdout.readline()
+    try:
+        cgroup.sweep(parent)
+        assert [os.path.exists(g.path) for g in groups] == [False, True, True, True, True]
+        assert child.wait() == -9
+    finally:
+        child.kill()
+        child.communicate()
+        for one in groups:
+            one.remove()

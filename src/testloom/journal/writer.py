@@ -27,6 +27,7 @@ from testloom.model.result import ResultRecord
 from testloom.model.span import FragmentSpan
 from testloom.model.summary import ResultEntry, RunInfo
 from testloom.processes.clock import Clock
+from testloom.processes.identity import boot_id
 
 RESERVE: Final = ".reserve"
 """Name of the file that takes up space; it may stay behind if the run is killed."""
@@ -83,7 +84,7 @@ class JournalWriter:
             t=0.0,
             format=form.FORMAT,
             run=run,
-            boot_id=_boot_id(),
+            boot_id=boot_id(),
             selection=form.selection_hash(test.name for test in tests),
             tests=len(tests),
             words=tuple(words),
@@ -267,12 +268,3 @@ def _take_reserve(path: str) -> str:
             os.unlink(path)
         return ""
     return path
-
-
-def _boot_id() -> str:
-    """Return what tells one start of the machine from another; empty if the system does not."""
-    try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            return file.read().strip()
-    except OSError:
-        return ""

@@ -3,6 +3,10 @@
 A process cannot leave its group, so writing ``1`` to ``cgroup.kill`` ends everything that ever
 came from it.  Without controllers enabled a group costs nothing.  Where no group can be made
 (no cgroup2 mount, no permission) everything works without, see `tree`.
+
+The name of a run's group ends in who made it, because nothing can be written into one.  So what
+runs have left that were killed altogether is ended, and their groups are removed, when the next
+one is made beside them.
 """
 
 from __future__ import annotations
@@ -10,8 +14,14 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+from typing import Final
+
+import msgspec
 
 from testloom.processes.clock import SystemClock
+from testloom.processes.identity import Identity, own
+
+_PREFIX: Final = "testloom-"
 
 
 class Cgroup:
@@ -87,17 +97,54 @@ class Cgroup:
 
 
 def make(name: str) -> Cgroup | None:
-    """Make a group called *name* below the one we are in; None where that cannot be done."""
-    mount, own = _mount(), _own_path()
-    if mount is None or own is None:
+    """Make a group called *name* below the one we are in; None where that cannot be done.
+
+    Groups beside it whose makers are dead are ended and removed.
+    """
+    parent = place()
+    if parent is None:
         return None
-    group = Cgroup(f"{mount}{own}".rstrip("/")).child(name)
+    me = own()
+    if me is not None:
+        sweep(parent)
+        name = f"{name}.{me.namespace}.{me.pid}.{me.started}"
+    group = Cgroup(parent).child(name)
     if group is None:
         return None
     if not os.path.exists(f"{group.path}/cgroup.kill"):
         group.remove()
         return None
     return group
+
+
+def place() -> str | None:
+    """Return the directory of the group that we are in; None if there is none."""
+    mount, path = _mount(), _own_path()
+    return None if mount is None or path is None else f"{mount}{path}".rstrip("/")
+
+
+def sweep(parent: str) -> None:
+    """End and remove the groups in *parent* that were made by processes that are certainly dead."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(parent):
+            maker = maker_of(name)
+            if maker is not None and maker.has_ended():
+                group = Cgroup(f"{parent}/{name}")
+                if group.is_empty() or group.kill():
+                    group.remove()
+
+
+def maker_of(name: str) -> Identity | None:
+    """Return who made the run's group called *name*; None if none of us has."""
+    here = own()
+    _, *numbers = name.rsplit(".", 3)
+    if here is None or not name.startswith(_PREFIX) or len(numbers) != 3:
+        return None
+    if not all(number.isdecimal() and number.isascii() for number in numbers):
+        return None
+    namespace, pid, started = map(int, numbers)
+    # Groups do not outlive the system: what is there was made since its start.
+    return msgspec.structs.replace(here, namespace=namespace, pid=pid, started=started)
 
 
 def _mount() -> str | None:

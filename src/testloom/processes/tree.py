@@ -44,6 +44,19 @@ def descendants(pid: int, without: Container[int] = ()) -> list[int]:
     return found
 
 
+def ancestors(pid: int) -> list[int]:
+    """Return the processes above *pid*, its parent first, as far as they can be seen."""
+    found: list[int] = []
+    while pid > 1:
+        try:
+            with open(f"/proc/{pid}/stat", "rb") as file:
+                pid = int(file.read().rpartition(b") ")[2].split()[1])
+        except (OSError, ValueError, IndexError):
+            break
+        found.append(pid)
+    return found
+
+
 def has_children() -> bool:
     """Tell whether this process has children, dead or alive, without reaping any."""
     try:

@@ -36,6 +36,7 @@ from testloom.model.secrets import redacted, without_users
 from testloom.model.summary import RunInfo, Summary
 from testloom.model.test import BrokenTest
 from testloom.processes import own_fds, signals, streams
+from testloom.processes.claim import MARK
 from testloom.processes.clock import SystemClock
 from testloom.suite import listing
 from testloom.suite.attempts import Retrying
@@ -127,6 +128,7 @@ class Testsuite:
         self.notes: list[str] = []
         """What people should know besides results: shown at the end of the run."""
         self._resumed: Resumed | None = None
+        self._places: Places
 
     # -- what subclasses override ---------------------------------------------------------------
 
@@ -230,6 +232,8 @@ class Testsuite:
             info = self._info(run_dir, options, the_plan)
             if info.seed is not None:
                 self.notes.append(f"order: random; --seed {info.seed} runs tests in the same one")
+            settings = worker_settings(options, info, distributor)
+            self._places.name_run(settings.name, run_dir.path)
             order, expected = self._earlier.begin(run_dir, the_plan, info)
             pinned = self._earlier.pinned(options)
             console = reporting.console(self.main.args, commands_of(line, pinned))
@@ -241,7 +245,7 @@ class Testsuite:
                     the_plan,
                     info=info,
                     env=self.env,
-                    settings=worker_settings(options, info, distributor),
+                    settings=settings,
                     limits=Limits(
                         max_failures=options.max_failures,
                         max_consecutive_failures=options.max_consecutive_failures,
@@ -339,6 +343,8 @@ class Testsuite:
         """Let tests work in *places*."""
         self.working_dir = self.env.working_dir = places.working_dir
         self.env.cleanup_mode = places.cleanup_mode
+        self.notes.extend(places.notes)
+        self._places = places
 
     def _selection(self, sublist: list[str]) -> Selection:
         return Selection.parse(
@@ -554,7 +560,7 @@ def worker_settings(
 ) -> WorkerSettings:
     """Return how the fragments of a run are to be run."""
     name = f"testloom-{info.run_id}"
-    os.environ["TESTLOOM_RUN"] = name  # by this, what a run has left behind can be told
+    os.environ[MARK] = name  # by this, what a run has left behind can be told
     return WorkerSettings(
         name=name,
         start_method=options.start_method,

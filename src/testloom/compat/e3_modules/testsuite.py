@@ -310,6 +310,7 @@ class TestsuiteCore(native.Testsuite):
             [self._listener(the_plan, files), PluginListener(self._plugins, logger.warning)]
         )
         settings = native.worker_settings(options, info, distributor)
+        self._places.name_run(settings.name, run_dir.path)
         settings = dataclasses.replace(
             settings,
             timeout_s=None if line.namespace.timeout is None else settings.timeout_s,
