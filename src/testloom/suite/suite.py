@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import inspect
 import logging
 import os
@@ -15,7 +14,7 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import e3.log
@@ -25,18 +24,15 @@ from testloom import discovery
 from testloom.console.choose import on_build_server
 from testloom.discovery import ParsedTest, Selection, TestFinder, YAMLTestFinder
 from testloom.drivers import CommandDriver
-from testloom.journal.format import PlannedTest as JournalTest
 from testloom.journal.rundir import RunDir, open_run_dir
 from testloom.journal.writer import JournalWriter
-from testloom.model.cluster import ClusterDistributor
 from testloom.model.errors import UsageError
 from testloom.model.kept import FOLDER
 from testloom.model.names import shown
 from testloom.model.secrets import redacted, without_users
 from testloom.model.summary import RunInfo, Summary
 from testloom.model.test import BrokenTest
-from testloom.processes import own_fds, signals, streams
-from testloom.processes.claim import MARK
+from testloom.processes import signals, streams
 from testloom.processes.clock import SystemClock
 from testloom.suite import listing
 from testloom.suite.attempts import Retrying
@@ -51,6 +47,13 @@ from testloom.suite.options import CommandLine, Parser, build_parser
 from testloom.suite.places import Places, dump_environ, working_place
 from testloom.suite.planning import Plan, plan
 from testloom.suite.plugins import PluginListener, project_plugins, report_formats
+from testloom.suite.preparing import (
+    journal_of,
+    limits_of,
+    making_much,
+    set_platforms,
+    worker_settings,
+)
 from testloom.suite.quarantine import quarantine_of
 from testloom.suite.reporting import Reporting
 from testloom.suite.resumed_line import resuming_command_line
@@ -59,9 +62,7 @@ from testloom.suite.run import Listeners, RunOutcome, execute
 from testloom.suite.run_options import RunOptions
 from testloom.suite.shares import keep_share
 from testloom.suite.sources import commit_of
-from testloom.suite.stopping import Limits
 from testloom.suite.versions import versions
-from testloom.workers.making import WorkerSettings
 
 EXIT_OK = 0
 EXIT_STOPPED = 2
@@ -246,10 +247,7 @@ class Testsuite:
                     info=info,
                     env=self.env,
                     settings=settings,
-                    limits=Limits(
-                        max_failures=options.max_failures,
-                        max_consecutive_failures=options.max_consecutive_failures,
-                    ),
+                    limits=limits_of(options),
                     retrying=self._retrying,
                     carry=carry,
                     quarantine=self._quarantine,
@@ -531,74 +529,8 @@ def _say_what_failed(error: Exception) -> int:
     return EXIT_INCOMPLETE
 
 
-@contextlib.contextmanager
-def making_much() -> Iterator[None]:
-    """While the block runs, do not look for garbage; afterwards never look at what it made.
-
-    A hundred thousand tests are a million objects that stay, and the collector would walk over
-    them again and again: that takes a fifth of the time it takes to find them.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        if was_enabled:
-            gc.enable()
-
-
 def _directory_of(cls: type[Any]) -> str:
     try:
         return os.path.dirname(os.path.abspath(inspect.getfile(cls)))
     except (TypeError, OSError):
         return os.getcwd()
-
-
-def worker_settings(
-    options: RunOptions, info: RunInfo, distributor: ClusterDistributor | None = None
-) -> WorkerSettings:
-    """Return how the fragments of a run are to be run."""
-    name = f"testloom-{info.run_id}"
-    os.environ[MARK] = name  # by this, what a run has left behind can be told
-    return WorkerSettings(
-        name=name,
-        start_method=options.start_method,
-        in_process=options.in_process,
-        post_mortem=options.pdb,
-        timeout_s=options.timeout_s,
-        distributor=distributor,
-        exchange_dir=info.output_dir,
-    )
-
-
-@contextlib.contextmanager
-def journal_of(
-    run_dir: RunDir, info: RunInfo, the_plan: Plan, words: Sequence[str] = ()
-) -> Iterator[JournalWriter]:
-    """Open the journal of a run and write down what is going to run."""
-    journal = JournalWriter(run_dir.journal, SystemClock())
-    fds = [own_fds.add(journal.fileno()), own_fds.add(run_dir.fileno())]
-    try:
-        journal.run_started(
-            info,
-            [
-                JournalTest(t.name, t.source, t.line, t.driver, t.tags, t.inputs)
-                for t in the_plan.tests.values()
-            ],
-            the_plan.graph.predecessors,
-            words,
-        )
-        yield journal
-    finally:
-        for fd in fds:
-            own_fds.discard(fd)
-        journal.close()
-
-
-def set_platforms(env: Any, options: RunOptions) -> None:
-    """Let *env* know the platforms that the user named."""
-    for name in ("build", "host", "target"):
-        value = getattr(options, name)
-        if value:
-            getattr(env, f"set_{name}")(*value.split(","))

@@ -46,6 +46,7 @@ from testloom.discovery.yaml_tests import MISSING_DRIVER
 from testloom.journal.rundir import RunDir
 from testloom.model.errors import UsageError
 from testloom.processes import signals
+from testloom.suite import preparing
 from testloom.suite import suite as native
 from testloom.suite.distributing import started
 from testloom.suite.options import CommandLine
@@ -54,7 +55,6 @@ from testloom.suite.planning import NO_FRAGMENT, Plan, plan
 from testloom.suite.plugins import PluginListener, plugin_manager
 from testloom.suite.reporting import Reporting
 from testloom.suite.run import Listeners, RunOutcome, execute
-from testloom.suite.stopping import Limits
 
 logger = logging.getLogger("testsuite")
 
@@ -213,7 +213,7 @@ class TestsuiteCore(native.Testsuite):
             self.set_up()
             try:
                 self._add_drivers()
-                with native.making_much():
+                with preparing.making_much():
                     self.test_list = self._tests(line, previous)
                 if options.list_json is not None:
                     write_as_json(self.test_list, options.list_json)
@@ -247,7 +247,7 @@ class TestsuiteCore(native.Testsuite):
         self.colors = ColorConfig(on_terminal and not args.nocolor)
         self.Fore, self.Style = self.colors.Fore, self.colors.Style
         args.show_error_output = args.show_error_output or on_terminal
-        native.set_platforms(env, line.options)
+        preparing.set_platforms(env, line.options)
         env.enable_colors = on_terminal and not args.nocolor
         env.root_dir, env.test_dir = self.root_dir, self.test_dir
         env.options = env.main_options = args
@@ -295,7 +295,7 @@ class TestsuiteCore(native.Testsuite):
     ) -> RunOutcome:
         options = line.options
         distributor = started(options.distributor, os.getcwd())
-        with native.making_much():
+        with preparing.making_much():
             the_plan = self.plan(self.test_list)
         self.use_multiprocessing = self.env.use_multiprocessing = self.compute_use_multiprocessing()
         if line.namespace.force_multiprocessing:
@@ -309,7 +309,7 @@ class TestsuiteCore(native.Testsuite):
         listeners = Listeners(
             [self._listener(the_plan, files), PluginListener(self._plugins, logger.warning)]
         )
-        settings = native.worker_settings(options, info, distributor)
+        settings = preparing.worker_settings(options, info, distributor)
         self._places.name_run(settings.name, run_dir.path)
         settings = dataclasses.replace(
             settings,
@@ -317,16 +317,13 @@ class TestsuiteCore(native.Testsuite):
             with_threads=True,  # there are suites whose `set_up` starts servers
         )
         reporting = Reporting.of(dataclasses.replace(options, xunit_output=None), run_dir.path, {})
-        with native.journal_of(run_dir, info, the_plan) as journal, files:
+        with preparing.journal_of(run_dir, info, the_plan) as journal, files:
             outcome = execute(
                 the_plan,
                 info=info,
                 env=self.env,
                 settings=settings,
-                limits=Limits(
-                    max_failures=options.max_failures,
-                    max_consecutive_failures=options.max_consecutive_failures,
-                ),
+                limits=preparing.limits_of(options),
                 journal=journal,
                 listeners=listeners,
                 collector=E3Collector,

@@ -1,0 +1,96 @@
+"""Steps between the options of a run and its first fragment, which several doors share."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from testloom.journal.format import PlannedTest as JournalTest
+from testloom.journal.rundir import RunDir
+from testloom.journal.writer import JournalWriter
+from testloom.model.cluster import ClusterDistributor
+from testloom.model.summary import RunInfo
+from testloom.processes import own_fds
+from testloom.processes.claim import MARK
+from testloom.processes.clock import SystemClock
+from testloom.suite.planning import Plan
+from testloom.suite.run_options import RunOptions
+from testloom.suite.stopping import Limits
+from testloom.workers.making import WorkerSettings
+
+
+@contextlib.contextmanager
+def making_much() -> Iterator[None]:
+    """While the block runs, do not look for garbage; afterwards never look at what it made.
+
+    A hundred thousand tests are a million objects that stay, and the collector would walk over
+    them again and again: that takes a fifth of the time it takes to find them.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_enabled:
+            gc.enable()
+
+
+def limits_of(options: RunOptions) -> Limits:
+    """Return when a run has seen enough."""
+    return Limits(
+        max_failures=options.max_failures,
+        max_consecutive_failures=options.max_consecutive_failures,
+    )
+
+
+def worker_settings(
+    options: RunOptions, info: RunInfo, distributor: ClusterDistributor | None = None
+) -> WorkerSettings:
+    """Return how the fragments of a run are to be run."""
+    name = f"testloom-{info.run_id}"
+    os.environ[MARK] = name  # by this, what a run has left behind can be told
+    return WorkerSettings(
+        name=name,
+        start_method=options.start_method,
+        in_process=options.in_process,
+        post_mortem=options.pdb,
+        timeout_s=options.timeout_s,
+        distributor=distributor,
+        exchange_dir=info.output_dir,
+    )
+
+
+@contextlib.contextmanager
+def journal_of(
+    run_dir: RunDir, info: RunInfo, the_plan: Plan, words: Sequence[str] = ()
+) -> Iterator[JournalWriter]:
+    """Open the journal of a run and write down what is going to run."""
+    journal = JournalWriter(run_dir.journal, SystemClock())
+    fds = [own_fds.add(journal.fileno()), own_fds.add(run_dir.fileno())]
+    try:
+        journal.run_started(
+            info,
+            [
+                JournalTest(t.name, t.source, t.line, t.driver, t.tags, t.inputs)
+                for t in the_plan.tests.values()
+            ],
+            the_plan.graph.predecessors,
+            words,
+        )
+        yield journal
+    finally:
+        for fd in fds:
+            own_fds.discard(fd)
+        journal.close()
+
+
+def set_platforms(env: Any, options: RunOptions) -> None:
+    """Let *env* know the platforms that the user named."""
+    for name in ("build", "host", "target"):
+        value = getattr(options, name)
+        if value:
+            getattr(env, f"set_{name}")(*value.split(","))
