@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from testloom.journal.history import HistoryStore, Kept
@@ -150,6 +151,30 @@ def test_keeping_a_run_again_takes_the_place_of_what_was_kept(place: str) -> Non
         assert [r.status for r in store.results("t")] == [PASS]
         assert store.results("gone") == []
         assert store.runs() == [a_run(1)]
+
+
+def test_what_a_run_has_taken_over_from_another_counts_once(place: str) -> None:
+    with opened(place) as database:
+        store = HistoryStore(database, "s")
+        failed = a_result("failed", FAIL, 0.25)
+        store.add(a_run(1), [a_result("same", time_s=0.1), failed, a_result("edited", time_s=0.3)])
+        store.add(
+            a_run(2),
+            [
+                a_result("same", time_s=0.1),
+                msgspec.structs.replace(a_result("failed"), earlier=(failed,)),
+                a_result("edited", time_s=0.4),
+                a_result("new", SKIP, None),
+            ],
+            resumes="r1",
+        )
+
+        assert {name: names(store.results(name)) for name in ("same", "failed", "edited")} == {
+            "same": ["r2"],
+            "failed": ["r2"],
+            "edited": ["r1", "r2"],
+        }
+        assert [run.run_id for run in store.runs()] == ["r1", "r2"]
 
 
 def test_any_name_and_any_value_can_be_kept(place: str) -> None:

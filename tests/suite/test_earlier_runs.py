@@ -171,6 +171,21 @@ def test_a_seed_makes_no_sense_for_an_order_that_is_not_random(project: Project)
     )
 
 
+def test_what_a_resumed_run_has_taken_over_is_in_the_history_once(project: Project) -> None:
+    project.says("b", "y")
+    assert project.run("-x")[0] == 2
+    project.says("b", "x")
+    assert project.run("--resume")[1] == "3 passed, 0 failed, 0 skipped"
+
+    counts = []
+    for name in "abc":
+        _, lines = project.command("history", "test", f"t/{name}", "--json")
+        counts.append([one["status"] for one in json.loads("\n".join(lines))])
+
+    # Test b was changed: that it failed before is something that happened.
+    assert counts == [["PASS"], ["FAIL", "PASS"], ["PASS"]]
+
+
 def test_what_is_new_comes_first_when_that_is_asked_for(project: Project) -> None:
     project.run("t/a", "t/c")
     project.run("--nf")

@@ -72,8 +72,12 @@ class HistoryStore:
 
     # -- writing --------------------------------------------------------------------------------
 
-    def add(self, run: PastRun, entries: Iterable[ResultEntry]) -> None:
-        """Keep *run*, whichever suite it is of; if it is kept already, this takes its place."""
+    def add(self, run: PastRun, entries: Iterable[ResultEntry], *, resumes: str = "") -> None:
+        """Keep *run*, whichever suite it is of; if it is kept already, this takes its place.
+
+        What it has taken over from the run *resumes* is not kept there any more: nothing happened
+        twice.
+        """
         results = [e for e in entries if e.reason != reason.RUN_ABORTED]  # they say nothing
         names = {plain_text(name) for e in results for name in (e.name, e.test)}
         database, suite, host = self._database, plain_text(run.suite), plain_text(run.host)
@@ -93,6 +97,28 @@ class HistoryStore:
                 [{"name": name} for name in sorted(names)],
             )
             database.change_many(_ADD_RESULT, (_result_values(number, e) for e in results))
+            if resumes:
+                self._take_over(suite, resumes, results)
+
+    def _take_over(self, suite: str, run_id: str, results: Iterable[ResultEntry]) -> None:
+        """Forget those *results* of the run *run_id* that another one has: same test, same time."""
+        of_run = "SELECT id FROM runs WHERE suite = :suite AND run_id = :run_id"
+        for (old,) in self._database.rows(of_run, {"suite": suite, "run_id": run_id}):
+            self._database.change_many(
+                "DELETE FROM results WHERE run = :run AND status = :status AND time_s = :time_s"
+                " AND test = (SELECT id FROM tests WHERE name = :name)",
+                (
+                    {
+                        "run": old,
+                        "name": plain_text(entry.name),
+                        "status": entry.status.value,
+                        "time_s": time_s,
+                    }
+                    for result in results
+                    for entry in (result, *result.earlier)
+                    if (time_s := plain_number(entry.time_s)) is not None
+                ),
+            )
 
     def prune(self, kept: Kept, now: float) -> None:
         """Forget the runs that are more or older than *kept* says; the newest one stays."""

@@ -102,7 +102,7 @@ class HistoryAccess:
         run = past_run(summary, exit_code)
 
         def action(store: HistoryStore) -> bool:
-            store.add(run, summary.entries)
+            store.add(run, summary.entries, resumes=summary.run.resumes)
             store.prune(kept, self.clock.wall())
             return True
 
