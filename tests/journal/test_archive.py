@@ -23,7 +23,7 @@ from testloom.journal.writer import JournalWriter
 from testloom.model.errors import UsageError
 from testloom.model.result import ResultRecord
 from testloom.model.status import TestStatus
-from testloom.model.summary import ResultEntry, RunInfo
+from testloom.model.summary import ResultEntry, RunInfo, RunPart
 from testloom.processes.clock import ManualClock
 
 RUN = RunInfo(
@@ -212,9 +212,26 @@ def test_shards_merge_to_the_run_that_they_are_the_parts_of(tmp_path: Path) -> N
     run = summary.run
     assert (run.run_id, run.jobs, run.selected, run.host) == ("r2", 4, 3, "h1, h2")
     assert (run.shard, run.shard_plan, run.duration_s) == ("", "", 1.5)
+    assert run.parts == (
+        RunPart(name="1/2", jobs=2, host="h1"),
+        RunPart(name="2/2", jobs=2, host="h2"),
+    )
+    assert [run.part_of(slot) for slot in (-1, 0, 1, 2, 3, 4)] == [-1, 0, 0, 1, 1, -1]
     spans = [(s.uid, s.slot, s.after) for s in spans_in(journal.path)]
     assert spans[-2:] == [("b.a", 3, ()), ("b.b", 3, ("b.a",))]
     assert len(spans) == 6
+
+
+def test_a_merged_run_can_be_merged_again_and_knows_all_its_parts(tmp_path: Path) -> None:
+    paths = [
+        archive_of(tmp_path / f"{name}.zip", [name], run_id=f"r{name}", jobs=jobs)
+        for name, jobs in (("a", 2), ("b", 3), ("c", 4))
+    ]
+    merge(paths[:2], str(tmp_path / "ab.zip"))
+
+    run = merge([str(tmp_path / "ab.zip"), paths[2]], str(tmp_path / "abc.zip"))
+
+    assert [(part.name, part.jobs) for part in run.parts] == [("ra", 2), ("rb", 3), ("rc", 4)]
 
 
 def test_a_run_that_was_cut_off_leaves_a_merged_run_that_was(tmp_path: Path) -> None:

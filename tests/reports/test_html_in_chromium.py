@@ -24,7 +24,7 @@ from testloom.model.history import PastResult, PastRun
 from testloom.model.result import ResultRecord
 from testloom.model.span import FragmentSpan
 from testloom.model.status import TestStatus
-from testloom.model.summary import ResultEntry, RunInfo, Summary
+from testloom.model.summary import ResultEntry, RunInfo, RunPart, Summary
 from testloom.reports.html import HtmlReport
 
 pytestmark = pytest.mark.slow
@@ -348,6 +348,32 @@ def test_groups_and_orders(small: Path, opened: Opened) -> None:
     assert rows(opened)[0] == "parser/t14"
     opened.goto(small, "#/?group=constructor&order=nonsense")
     assert opened.texts(".heading strong") == []
+
+
+def test_a_merged_run_shows_which_shard_a_result_is_from(tmp_path: Path, opened: Opened) -> None:
+    parts = (RunPart(name="1/2", jobs=2, host="ci-1"), RunPart(name="2/2", jobs=2, host="ci-2"))
+    run = dataclasses.replace(RUN, jobs=4, parts=parts)
+    summary = Summary(
+        run=run,
+        entries=[
+            *(entry(f"t{slot}", slot=slot) for slot in range(4)),
+            entry("idle", TestStatus.SKIP),
+        ],
+        load=lambda entry: ResultRecord(name=entry.name, status=entry.status.name),
+    )
+    path = tmp_path / "merged.html"
+    path.write_text("".join(HtmlReport().write(summary)), encoding="utf-8")
+
+    opened.goto(path)
+    rows = opened.texts(".row .marks")
+    assert [text.strip() for text in rows] == ["1/2", "1/2", "2/2", "2/2", ""]
+    assert "merged from 2 runs" in opened.texts(".meta span")
+    opened.goto(path, "#/?group=shard")
+    assert opened.texts(".heading strong") == ["(never ran)", "shard 1/2", "shard 2/2"]
+    opened.goto(path, "#/?q=shard:2/2")
+    assert opened.texts(".row .name") == ["t2", "t3"]
+    opened.goto(path, "#/test/t2")
+    assert "2/2 on ci-2" in opened.texts(".facts dd")
 
 
 def test_keys(small: Path, opened: Opened) -> None:

@@ -84,6 +84,7 @@ def test_a_json_document_holds_all_that_is_known() -> None:
             "branch": "",
             "shard": "",
             "shard_plan": "",
+            "parts": [],
             "resumes": "",
             "seed": None,
             "stopped": "too many failures",

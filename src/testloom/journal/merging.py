@@ -19,7 +19,7 @@ import msgspec
 from testloom.journal import format as form
 from testloom.journal.archive import Archive, writing
 from testloom.model.errors import UsageError
-from testloom.model.summary import RunInfo
+from testloom.model.summary import RunInfo, RunPart
 
 _SHARD: Final = re.compile(r"(\d+)/(\d+)")
 
@@ -162,7 +162,12 @@ def _merged(parts: Sequence[_Part]) -> RunInfo:
         seed=None,
         shard="",
         shard_plan="",
+        parts=tuple(each for run in runs for each in run.parts or (_part_of(run),)),
     )
+
+
+def _part_of(run: RunInfo) -> RunPart:
+    return RunPart(name=run.shard or run.run_id, jobs=run.jobs, host=run.host)
 
 
 def _records(parts: Sequence[_Part], run: RunInfo) -> Iterator[bytes]:

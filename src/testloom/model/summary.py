@@ -69,6 +69,16 @@ class ResultEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RunPart:
+    """One of the runs that a merged run is made of; their slots stand one behind the other."""
+
+    name: str
+    """Which shard it was, such as ``2/4``, else its id."""
+    jobs: int
+    host: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RunInfo:
     """What is known of a run as a whole."""
 
@@ -96,6 +106,8 @@ class RunInfo:
     """Which share of the tests it has, such as ``2/4``; empty if it has all."""
     shard_plan: str = ""
     """Digest of how the tests were divided: the same for all shares that belong together."""
+    parts: tuple[RunPart, ...] = ()
+    """The runs that it was merged from."""
     resumes: str = ""
     """Name of the run that this one goes on with; empty if there is none."""
     seed: int | None = None
@@ -104,6 +116,14 @@ class RunInfo:
     """The variables of the environment, without secrets; see `testloom.model.secrets`."""
     versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """What else may matter: versions of testloom and Python, the number of cores."""
+
+    def part_of(self, slot: int) -> int:
+        """Return which of the `parts` had *slot*; -1 if none had."""
+        for at, part in enumerate(self.parts):
+            if 0 <= slot < part.jobs:
+                return at
+            slot -= part.jobs
+        return -1
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import heapq
 from typing import Any, Final
 
@@ -53,8 +54,15 @@ def index_of(summary: Summary, blocks: Blocks, past: Past) -> dict[str, Any]:
             "flaky": [entry.tries if entry.is_flaky else "" for entry in entries],
             "new": [int(entry.name in new) for entry in entries],
             "past": [past.letters(entry.name) for entry in entries],
+            **({"part": _parts(summary)} if summary.run.parts else {}),
         },
     }
+
+
+def _parts(summary: Summary) -> list[int]:
+    """Return, for each result, which part of a merged run it is from."""
+    part_of = functools.cache(summary.run.part_of)
+    return [part_of(entry.slot) for entry in summary.entries]
 
 
 def _seconds(value: float | None) -> float | None:

@@ -69,6 +69,7 @@ function Head({ report, setHelp }) {
     run.started_at && when.toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" }),
     seconds(run.duration_s),
     counted(run.jobs, "slot"),
+    run.parts.length > 0 && `merged from ${counted(run.parts.length, "run")}`,
     run.platform,
     run.host,
   ];
@@ -127,7 +128,7 @@ const FILTER_HELP = [
   ["word", "in name, message, reason, driver or tags"],
   ["s:failed", "by status: failed, passed, skipped, or any status"],
   ["tag:  driver:  reason:", "what the test says of itself"],
-  ["name:  slot:  is:new  is:flaky", "in the name only; where it ran; what is special"],
+  ["name:  slot:  shard:  is:new  is:flaky", "in the name only; where it ran; what is special"],
   ["-word  -tag:slow", "not this"],
   ["\"two words\"", "together"],
 ];

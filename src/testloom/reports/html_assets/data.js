@@ -23,6 +23,7 @@ class Report {
       for (const [key, values] of columns) row[key] = values[number];
       row.status = index.statuses[row.status];
       row.test ??= name;
+      row.shard = index.run.parts[row.part]?.name ?? "";
       row.said = row.message || row.reason;
       row.haystack = [name, row.said, row.reason, row.driver, ...row.tags].join("\n").toLowerCase();
       return row;

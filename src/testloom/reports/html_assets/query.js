@@ -15,6 +15,7 @@ const KEYS = {
   reason: (row, value) => row.reason.toLowerCase().startsWith(value),
   name: (row, value) => row.name.toLowerCase().includes(value),
   slot: (row, value) => String(row.slot) === value,
+  shard: (row, value) => row.shard.toLowerCase() === value,
   cause: (row, value) => String(row.cause) === value,
   is: (row, value) => Boolean(row[value]),
 };

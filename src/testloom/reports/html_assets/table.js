@@ -11,7 +11,13 @@ const GROUPS = {
   tag: (row) => row.tags.join(", ") || "(none)",
   reason: (row) => row.reason || "(none)",
   slot: (row) => (row.slot < 0 ? "(never ran)" : `slot ${row.slot}`),
+  shard: (row) => (row.shard ? `shard ${row.shard}` : "(never ran)"),
 };
+
+// What rows can be grouped by: shards are there in merged runs only.
+function groupsFor(report) {
+  return Object.keys(GROUPS).filter((name) => name !== "shard" || report.run.parts.length);
+}
 
 const ORDERS = {
   status: null,
@@ -59,7 +65,7 @@ function TestList({ report }) {
         placeholder: "Filter: words, s:failed, tag:smoke, driver:diff, -word", "aria-label": "Filter tests",
         onInput: (event) => update({ query: event.target.value }) }),
       kbd({ "aria-hidden": "true" }, "/"),
-      h(Choice, { name: "Group by", value: list.group, values: Object.keys(GROUPS),
+      h(Choice, { name: "Group by", value: list.group, values: groupsFor(report),
         onChange: (group) => update({ group }) }),
       h(Choice, { name: "Order by", value: list.order, values: Object.keys(ORDERS),
         onChange: (order) => update({ order }) })),
@@ -129,7 +135,8 @@ function VirtualRows({ lines, report }) {
   useLayoutEffect(focusWanted);
   const from = Math.min(first, Math.max(0, lines.length - SPARE_ROWS));
   const shown = lines.slice(from, last);
-  return div({ class: report.runs.length ? "rows with-past" : "rows", ref: frame, style: { height: `${lines.length * ROW_HEIGHT}px` } },
+  const kind = report.run.parts.length ? "rows with-shard" : report.runs.length ? "rows with-past" : "rows";
+  return div({ class: kind, ref: frame, style: { height: `${lines.length * ROW_HEIGHT}px` } },
     shown.map((line, at) => line.heading === undefined
       ? h(Row, { key: line.number, row: line, top: (from + at) * ROW_HEIGHT, place: from + at, total: lines.length })
       : h(Heading, { key: `group ${line.heading}`, line, top: (from + at) * ROW_HEIGHT })));
@@ -162,6 +169,7 @@ function marksOf(row) {
   const marks = [];
   if (row.new) marks.push(span({ class: "mark new" }, "new"));
   if (row.flaky) marks.push(span({ class: "mark flaky" }, `flaky ${row.flaky}`));
+  if (row.shard) marks.push(span({ class: "mark shard", title: "shard" }, ...visible(row.shard)));
   return marks;
 }
 

@@ -24,6 +24,7 @@ function TestHead({ report, row, details }) {
     ["Usually", details?.past && seconds(usualTime(details.past))],
     ["Attempt", row.flaky],
     ["Started", row.slot >= 0 && `${seconds(row.started)} after the start, slot ${row.slot}`],
+    ["Shard", row.shard && [row.shard, report.run.parts[row.part].host].filter(Boolean).join(" on ")],
     ["Driver", row.driver],
     ["Reason", row.reason],
     ["Tags", row.tags.join(", ")],
