@@ -1,0 +1,1 @@
+"""Ordeals: what testloom goes through for longer than a test may take.  `tools/ordeal.py` runs them."""
