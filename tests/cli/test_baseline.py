@@ -57,13 +57,13 @@ def baselines(tmp_path: Path) -> list[str]:
     return [(tmp_path / "tests" / name / "test.out").read_text()[:3] for name in "abcd"]
 
 
-def reviewed(tmp_path: Path, keys: str) -> tuple[str, int]:
+def reviewed(tmp_path: Path, keys: str, **env: str) -> tuple[str, int]:
     """Press *keys*, one whenever there is a prompt; return what was shown and the exit status."""
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(tmp_path)
         command = [sys.executable, "-P", "-m", "testloom", "baseline", "review"]
-        os.execve(sys.executable, command, environment())
+        os.execve(sys.executable, command, environment(**env))
     shown, left, until = "", list(keys), time.monotonic() + LIMIT_S
     with contextlib.suppress(OSError):  # how a terminal says that its program has ended
         while select.select([terminal], [], [], max(0.0, until - time.monotonic()))[0]:
@@ -94,6 +94,33 @@ def test_all_with_the_same_change_are_accepted_with_one_key(testloom: Run, tmp_p
     shown, _ = reviewed(tmp_path, "gq")
     assert "[g] accept this and 2 others alike" in shown
     assert baselines(tmp_path) == ["new", "new", "new", "old"]
+
+
+def test_an_output_can_be_edited_before_it_is_accepted(testloom: Run, tmp_path: Path) -> None:
+    shown, code = reviewed(tmp_path, "gesaq", VISUAL="sed -i s/new/old/", EDITOR="false")
+    assert "there is no difference any more" in shown
+    assert (code, baselines(tmp_path)) == (0, ["new", "new", "new", "old"])
+
+    # What was edited and skipped goes on waiting as it is now.
+    shown, _ = reviewed(tmp_path, "eaq", EDITOR="sed -i s/old/odd/")
+    assert "there is no difference any more" in shown.split("[?]")[0]
+    assert "- 1   old y" in shown
+    assert "+ 1   odd y" in shown
+    assert (tmp_path / "tests" / "d" / "test.out").read_text() == "odd y\n"
+
+
+def test_an_editor_that_is_not_there_is_told(testloom: Run, tmp_path: Path) -> None:
+    shown, code = reviewed(tmp_path, "eq", VISUAL="", EDITOR="/no/such --wait")
+    assert "/no/such --wait: No such file or directory; set VISUAL or EDITOR" in shown
+    assert (code, baselines(tmp_path)) == (0, ["old"] * 4)
+
+
+def test_a_difference_can_be_seen_side_by_side(testloom: Run, tmp_path: Path) -> None:
+    shown, _ = reviewed(tmp_path, "dsdq", LANG="C.UTF-8")
+    parts = shown.split("[?]")
+    assert re.search(r"1 old x +[|│] 1 new x\n", parts[1])
+    assert re.search(r"1 old x +[|│] 1 new x\n", parts[2])  # as people like it from then on
+    assert "- 1   old x\n   + 1   new x\n" in parts[3]
 
 
 def test_without_a_terminal_there_is_a_command_for_each_verdict(

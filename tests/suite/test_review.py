@@ -50,13 +50,26 @@ def test_to_quit_leaves_the_rest_as_it_is(review: Review[str]) -> None:
 
 @pytest.mark.parametrize(
     ("key", "shown"),
-    [("?", Show.KEYS), ("i", Show.DETAILS), ("d", Show.AGAIN), ("x", Show.KEYS), ("", Show.KEYS)],
+    [
+        ("?", Show.KEYS),
+        ("i", Show.DETAILS),
+        ("d", Show.OTHER_VIEW),
+        ("e", Show.EDITOR),
+        ("x", Show.KEYS),
+        ("", Show.KEYS),
+    ],
 )
 def test_other_keys_show_something_and_decide_nothing(
     review: Review[str], key: str, shown: Show
 ) -> None:
     assert review.press(key) is shown
     assert (review.current, review.left) == ("a", 5)
+
+
+def test_what_was_edited_is_asked_about_in_its_new_form(review: Review[str]) -> None:
+    review.replace("ee")
+    assert (review.current, review.alike, review.left) == ("ee", ("ee", "bb", "dd"), 5)
+    assert review.press("a") == Decided(Verdict.ACCEPT, ("ee",))
 
 
 def test_nothing_can_be_decided_when_nothing_is_left() -> None:

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import os
+import shlex
+import shutil
 import sys
 import termios
 import tty
-from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import Final, Self
 
 from testloom.cli.stored import CommandParser, options_of, root_of
 from testloom.console.base import Place
 from testloom.console.choose import on_build_server, place_for
 from testloom.console.diff import diff_lines
+from testloom.console.sides import side_by_side
 from testloom.console.spans import Line, render
 from testloom.console.text import counted
 from testloom.journal.rundir import find_run
 from testloom.model.errors import UsageError
 from testloom.model.names import shown_line
+from testloom.processes.foreground import run_in_foreground
 from testloom.suite import baselines
 from testloom.suite.baselines import NotAccepted, Pending
 from testloom.suite.commands import tool_commands
@@ -108,18 +113,19 @@ def _review(pending: Sequence[Pending], asked: argparse.Namespace) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("baseline review: needs a terminal; use list, accept and reject elsewhere")
     place = place_for(asked, sys.stdout, sys.stderr, os.environ, tool_commands())
+    wide = dataclasses.replace(place.look, width=shutil.get_terminal_size((100, 24)).columns)
+    place = dataclasses.replace(place, look=wide)
     review = Review(pending, baselines.same_change)
-    code, number, shown = 0, 0, None
-    with _keys() as read:
+    code, shown, has_sides = 0, None, False
+    with _Keys() as keys:
         while (one := review.current) is not None:
             if one is not shown:
-                number = len(pending) - review.left + 1
-                _show(place, _heading(one, number, len(pending)))
-                _show(place, _difference(one, place))
+                _show(place, _heading(one, len(pending) - review.left + 1, len(pending)))
+                _show(place, _difference(one, place, has_sides=has_sides))
                 shown = one
             others = len(review.alike) - 1
             _prompt(others)
-            answer = review.press(read())
+            answer = review.press(keys.read())
             print()
             match answer:
                 case Decided():
@@ -128,9 +134,24 @@ def _review(pending: Sequence[Pending], asked: argparse.Namespace) -> int:
                     print(KEYS, end="")
                 case Show.DETAILS:
                     _show(place, _details(one))
-                case Show.AGAIN:
+                case Show.OTHER_VIEW:
+                    has_sides, shown = not has_sides, None
+                case Show.EDITOR:
+                    with keys.at_rest():
+                        _edit(baselines.to_edit(one))
+                    review.replace(baselines.edited(one))
                     shown = None
     return code
+
+
+def _edit(path: str) -> None:
+    """Let people change the file at *path* in the editor of their choice."""
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    try:
+        run_in_foreground([*shlex.split(editor), path])
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        print(f"{shown_line(editor)}: {why}; set VISUAL or EDITOR")
 
 
 def _heading(one: Pending, number: int, total: int) -> list[Line]:
@@ -141,10 +162,13 @@ def _heading(one: Pending, number: int, total: int) -> list[Line]:
     ]
 
 
-def _difference(one: Pending, place: Place) -> list[Line]:
+def _difference(one: Pending, place: Place, *, has_sides: bool) -> list[Line]:
     if one.baseline.is_pattern:
         return [[("   the output does not match this pattern; edit it by hand", "slow")]]
-    return list(diff_lines(one.baseline.difference, place.look, _MOST_LINES))
+    if not one.baseline.difference:
+        return [[("   there is no difference any more", "faint")]]
+    lines = side_by_side if has_sides else diff_lines
+    return list(lines(one.baseline.difference, place.look, _MOST_LINES))
 
 
 def _details(one: Pending) -> list[Line]:
@@ -159,7 +183,7 @@ def _details(one: Pending) -> list[Line]:
 
 def _prompt(others: int) -> None:
     same = f"  [g] accept this and {counted(others, 'other')} alike" if others > 0 else ""
-    sys.stdout.write(f"[a]ccept [r]eject [s]kip{same}  [A]ll [q]uit [?] ")
+    sys.stdout.write(f"[a]ccept [r]eject [s]kip{same}  [A]ll [e]dit si[d]es [q]uit [?] ")
     sys.stdout.flush()
 
 
@@ -167,18 +191,28 @@ def _show(place: Place, lines: Sequence[Line]) -> None:
     sys.stdout.write(render(lines, color=place.color))
 
 
-@contextlib.contextmanager
-def _keys() -> Iterator[Callable[[], str]]:
-    """Yield a function that waits for one key; the terminal is as it was afterwards."""
-    fd = sys.stdin.fileno()
-    before = termios.tcgetattr(fd)
+class _Keys:
+    """Keys as they are pressed, in a ``with``; the terminal is as it was afterwards."""
 
-    def read() -> str:
-        data = os.read(fd, 1)
+    def __enter__(self) -> Self:
+        self._fd = sys.stdin.fileno()
+        self._before = termios.tcgetattr(self._fd)
+        tty.setcbreak(self._fd, termios.TCSANOW)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        termios.tcsetattr(self._fd, termios.TCSANOW, self._before)
+
+    def read(self) -> str:
+        """Wait for one key."""
+        data = os.read(self._fd, 1)
         return data.decode("latin-1") if data not in {b"", b"\x04"} else "q"
 
-    try:
-        tty.setcbreak(fd, termios.TCSANOW)
-        yield read
-    finally:
-        termios.tcsetattr(fd, termios.TCSANOW, before)
+    @contextlib.contextmanager
+    def at_rest(self) -> Iterator[None]:
+        """While the block runs, leave the terminal to others."""
+        self.__exit__()
+        try:
+            yield
+        finally:
+            self.__enter__()

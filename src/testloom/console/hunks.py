@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 _HEADER: Final = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
@@ -13,6 +13,8 @@ _TITLE: Final = "Diff failure: "
 """How the line begins that drivers put above each of several diffs."""
 _KEPT_LAST: Final = 3
 """Lines that are kept of the end of a stretch."""
+_CONTEXT: Final = 3
+"""Unchanged lines that are shown before and after a change."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -36,6 +38,23 @@ class Stretch:
         else:
             self.last = [*self.last[1 - _KEPT_LAST :], line]
 
+    def near(self, *, before: bool, after: bool) -> Iterator[tuple[int, str | None]]:
+        """Yield its lines near a change *before* or *after* it, with their numbers.
+
+        A None stands for those between.
+        """
+        head = _CONTEXT if before else 0
+        tail = _CONTEXT if after else 0
+        lines = [*self.lines, *self.last]
+        for at, line in enumerate(lines):
+            number = self.number + at
+            if at >= len(self.lines):
+                number = self.number + self.total - (len(lines) - at)
+            if at < head or at >= len(lines) - tail:
+                yield number, line
+            elif at == head and before and after:
+                yield number, None
+
 
 @dataclasses.dataclass(slots=True)
 class Hunk:
@@ -45,6 +64,8 @@ class Hunk:
     """What is compared, as the diff names it; empty if it does not."""
     title: str = ""
     """What stands above the diff of these files, if that is a title."""
+    ahead: int = 0
+    """How much larger the number of a line is in the new file than in the old, at its beginning."""
     stretches: list[Stretch] = dataclasses.field(default_factory=list)
 
 
@@ -68,6 +89,17 @@ def read_diff(diff: str, *, kept: int, most: int) -> Diff:
         reader.feed(line)
     total = diff.count("\n@@ -") + diff.startswith("@@ -")
     return Diff(reader.hunks, max(total, len(reader.hunks)))
+
+
+def groups_of(stretches: Sequence[Stretch]) -> list[list[Stretch]]:
+    """Put removed lines and the added ones that replace them together."""
+    groups: list[list[Stretch]] = []
+    for stretch in stretches:
+        if stretch.kind == "+" and groups and groups[-1][-1].kind == "-":
+            groups[-1].append(stretch)
+        else:
+            groups.append([stretch])
+    return groups
 
 
 class _Reader:
@@ -110,7 +142,8 @@ class _Reader:
         self._old, self._new = int(old), int(new)
         self._old_left = 1 if old_count is None else int(old_count)
         self._new_left = 1 if new_count is None else int(new_count)
-        self.hunks.append(Hunk(self._files, self._title))
+        ahead = self._new + (not self._new_left) - self._old - (not self._old_left)
+        self.hunks.append(Hunk(self._files, self._title, ahead))
 
     def _between(self, line: str) -> None:
         name = line[4:].partition("\t")[0].strip()

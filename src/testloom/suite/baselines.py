@@ -15,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from testloom.drivers.diff_text import unified
 from testloom.model import kept
 from testloom.model.errors import UsageError, nearest
 from testloom.model.kept import KeptFailure, PendingBaseline
@@ -171,13 +172,48 @@ def forget(one: Pending) -> None:
     Raises:
         UsageError: the directory of the run cannot be written.
     """
+    _put_down(one, None)
+
+
+def to_edit(one: Pending) -> str:
+    """Return the file that somebody may edit: the output, or the baseline that is a pattern."""
+    return one.path if one.baseline.is_pattern else os.path.join(one.folder, one.baseline.actual)
+
+
+def edited(one: Pending) -> Pending:
+    """Return *one* as it waits now that its output has been edited.
+
+    Raises:
+        UsageError: a file cannot be read, or the directory of the run not be written.
+    """
+    if one.baseline.is_pattern:
+        return one
+    difference = unified(_text(one.path), _text(to_edit(one)))
+    baseline = msgspec.structs.replace(one.baseline, difference=difference)
+    _put_down(one, baseline)
+    return dataclasses.replace(one, baseline=baseline)
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="backslashreplace", newline="") as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error
+
+
+def _put_down(one: Pending, baseline: PendingBaseline | None) -> None:
+    """Let *baseline* wait in the place of *one*; None lets nothing wait there."""
     record = os.path.join(one.folder, kept.RECORD)
     try:
         with open(record, "rb") as file:
             failure = kept.decode(file.read(_LARGEST_BYTES))
-        left = tuple(each for each in failure.pending if each.path != one.baseline.path)
-        write_whole(record, kept.encode(msgspec.structs.replace(failure, pending=left)))
-        if one.baseline.actual:
+        left = [each if each.path != one.baseline.path else baseline for each in failure.pending]
+        waiting = tuple(each for each in left if each is not None)
+        write_whole(record, kept.encode(msgspec.structs.replace(failure, pending=waiting)))
+        if baseline is None and one.baseline.actual:
             os.unlink(os.path.join(one.folder, one.baseline.actual))
     except FileNotFoundError:
         return

@@ -27,11 +27,12 @@ class Decided(Generic[Item]):
 
 
 class Show(enum.Enum):
-    """What a key asks to see; the item stays."""
+    """What a key asks for besides a verdict; the item stays."""
 
     KEYS = "keys"
     DETAILS = "details"
-    AGAIN = "again"
+    OTHER_VIEW = "other view"
+    EDITOR = "editor"
 
 
 KEYS: Final = """\
@@ -39,12 +40,19 @@ KEYS: Final = """\
   r  reject: forget the output                   R  reject all that are left
   s  skip: leave it for another time             S  skip all that are left
   g  accept all with the same change             i  details
-  d  show the difference again                   q  quit
+  e  edit the output, or the pattern             d  show it side by side, or not
+                                                 q  quit
 """
 
 _ONE: Final = {"a": Verdict.ACCEPT, "r": Verdict.REJECT, "s": Verdict.SKIP}
 _ALL: Final = {"A": Verdict.ACCEPT, "R": Verdict.REJECT, "S": Verdict.SKIP, "q": Verdict.SKIP}
-_SHOWN: Final = {"?": Show.KEYS, "h": Show.KEYS, "i": Show.DETAILS, "d": Show.AGAIN}
+_SHOWN: Final = {
+    "?": Show.KEYS,
+    "h": Show.KEYS,
+    "i": Show.DETAILS,
+    "d": Show.OTHER_VIEW,
+    "e": Show.EDITOR,
+}
 
 
 class Review(Generic[Item]):
@@ -87,6 +95,10 @@ class Review(Generic[Item]):
         if key == "g":
             return self._decide(Verdict.ACCEPT, self.alike or self._left[:1])
         return Show.KEYS
+
+    def replace(self, item: Item) -> None:
+        """Ask about *item*, which has come of it, instead of `current`."""
+        self._left[0] = item
 
     def _decide(self, verdict: Verdict, items: Sequence[Item]) -> Decided[Item]:
         decided = tuple(items)
