@@ -16,28 +16,50 @@ from testloom.compat.e3_modules.results import FailureReason, Log, TestResult, T
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=80) | st.text(
     " \t\n\r\\'\"|>-:#a\x00\x85\u2028\ufeff", max_size=40
 )
+FLOATS = st.floats(allow_nan=False) | st.sampled_from([1e-05, 1e22, 5e-324])
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | TEXT | st.binary(max_size=8),
+    st.none() | st.booleans() | st.integers() | FLOATS | TEXT | st.binary(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
     max_leaves=8,
 )
 
 
-@settings(max_examples=150, deadline=None)
-@given(log=TEXT | st.binary(max_size=30), msg=TEXT, env=st.dictionaries(TEXT, VALUES, max_size=3))
-def test_j7_what_is_saved_is_loaded_again(log: Any, msg: str, env: dict[str, Any]) -> None:
-    result = TestResult("a/b c", env, TestStatus.FAIL, msg)
+@settings(max_examples=300, deadline=None)
+@given(
+    log=TEXT | st.binary(max_size=30),
+    msg=TEXT,
+    env=st.dictionaries(TEXT, VALUES, max_size=3),
+    time=st.none() | FLOATS,
+    is_good=st.booleans(),
+)
+def test_j7_what_is_saved_is_loaded_again(
+    log: Any, msg: str, env: dict[str, Any], time: float | None, is_good: bool
+) -> None:
+    status = TestStatus.PASS if is_good else TestStatus.FAIL
+    result = TestResult("a/b c", env, status, msg)
     result.log = Log(log)
-    result.failure_reasons = {FailureReason.DIFF, FailureReason.LEAK}
+    result.time = time
+    result.failure_reasons = set() if is_good else {FailureReason.DIFF, FailureReason.LEAK}
     result.processes = [{"cmd": ["x"], "status": 1, "output": log, "wall_s": 1.0}]
 
     with tempfile.TemporaryDirectory() as directory:
         again = TestResult.load(str(Path(directory) / result.save(directory)))
 
-    assert (again.log, again.msg, again.env) == (log, msg, env)
-    assert again.failure_reasons == {FailureReason.DIFF}  # readers know no others
+    assert (again.log, again.msg, again.env, again.time) == (log, msg, env, time)
+    assert again.failure_reasons == (set() if is_good else {FailureReason.DIFF})  # known ones
     assert again.processes == [{"cmd": ["x"], "status": 1, "output": log}]
-    assert (again.test_name, again.status) == ("a/b c", TestStatus.FAIL)
+    assert (again.test_name, again.status) == ("a/b c", status)
+
+
+def test_j7_the_result_of_a_test_that_passed_is_a_line_a_value() -> None:
+    result = TestResult("t", {"control": [["SKIP", "a == 'b'", "why: # not"]]}, TestStatus.PASS)
+    result.log = Log("Output: \n  - a\n")
+
+    lines = encoded(result).decode().splitlines()
+
+    assert lines[0] == "!e3.testsuite.result.TestResult"
+    assert 'log: "Output: \\n  - a\\n"' in lines
+    assert """env: {"control":[["SKIP","a == 'b'","why: # not"]]}""" in lines
 
 
 def test_j7_values_of_foreign_types_become_plain_ones() -> None:

@@ -47,12 +47,11 @@ class Run:
         self.settled_tests: list[str] = []
         self.collector = Collector(self.plan, self, started_at=10.0)
 
-    def keep(self, entry: ResultEntry, record: bytes, *, settles: bool) -> ResultEntry:
+    def keep(self, entry: ResultEntry, record: bytes, *, settles: bool) -> None:
         if record != b"{":
             self.records[entry.name] = records.decode(record)
         if settles:
             self.settled(entry.test)
-        return entry
 
     def tried(self, entry: ResultEntry, record: bytes) -> ResultEntry:
         self.kept_attempts.append((entry.name, entry.status.name, records.decode(record).msg))

@@ -70,10 +70,9 @@ class DataRun:
             self._run(uid, slot, fixtures if self._plan.owners[uid].name == name else {})
         return self._results.get(name, [])
 
-    def keep(self, entry: ResultEntry, record: bytes, *, settles: bool) -> ResultEntry:  # noqa: ARG002 - as the collector calls it
+    def keep(self, entry: ResultEntry, record: bytes, *, settles: bool) -> None:  # noqa: ARG002 - as the collector calls it
         """Take a result, for its test."""
         self._results.setdefault(entry.test, []).append(Pushed(entry, record))
-        return entry
 
     def tried(self, entry: ResultEntry, record: bytes) -> ResultEntry:  # noqa: ARG002 - as above
         """Return *entry*: nothing runs again here."""

@@ -68,6 +68,8 @@ class MultiprocessScheduler:
         limits: how much there is of what *needs* name.
         in_order: whether nothing may pass a vertex for which there is no room yet.
         is_open: whether to wait for more work when all is done, until `close`.
+        afterwards: called each time the slots have been filled, before anything is waited for: to
+            do what need not hold up the slots, like writing down what *collect_result* was given.
 
     Raises:
         UsageError: *jobs* is negative, or a vertex needs something that has no limit.
@@ -88,6 +90,7 @@ class MultiprocessScheduler:
         limits: Mapping[str, int] | None = None,
         in_order: bool = False,
         is_open: bool = False,
+        afterwards: Callable[[], None] | None = None,
     ) -> None:
         if jobs < 0:
             raise UsageError(f"the number of jobs must not be negative: {jobs}; 0 means one a core")
@@ -102,6 +105,7 @@ class MultiprocessScheduler:
         self.loop = loop or EventLoop()
         self.phase = Phase.RUNNING
         self._own_loop = loop is None
+        self._afterwards = afterwards or (lambda: None)
         self._is_open = self._forgets = is_open
         self._data: dict[str, Any] = dag.vertex_data
         self._ready = _ready_queue(dag, priorities, needs or {})
@@ -233,12 +237,14 @@ class MultiprocessScheduler:
         ``loop.fileno()`` and until ``loop.due()``, see `testloom.scheduling.driving`.
         """
         self._fill()
+        self._afterwards()
         if self._is_over():
             return False
         self.loop.run_once(wait=wait)
         if wait:
             return True
         self._fill()  # nobody would wake us for that
+        self._afterwards()
         return not self._is_over()
 
     def _is_over(self) -> bool:

@@ -51,14 +51,14 @@ class Finished(Protocol):
 class Sink(Protocol):
     """Makes results durable, and tells everybody."""
 
-    def keep(self, entry: ResultEntry, record: bytes, *, settles: bool) -> ResultEntry:
-        """Take a result that counts, and return it with its place.
+    def keep(self, entry: ResultEntry, record: bytes, *, settles: bool) -> None:
+        """Take a result that counts; its place may be given to it later.
 
         The last one of a test all of whose fragments have ended *settles* it.
         """
 
     def tried(self, entry: ResultEntry, record: bytes) -> ResultEntry:
-        """Take a result that does not count, because its test runs again."""
+        """Take a result that does not count, because its test runs again; return it with its place."""
 
     def settled(self, test: str) -> None:
         """All fragments of *test* have ended, and the last ones had no result."""
@@ -210,8 +210,8 @@ class Collector:
                 self.bad_in_a_row += 1
             else:
                 self.bad_in_a_row = 0
-            kept = self._sink.keep(entry, made[at][1], settles=settles and at == last)
-            self.entries.append(kept)
+            self._sink.keep(entry, made[at][1], settles=settles and at == last)
+            self.entries.append(entry)
 
     def _collect_odd(self, test: PlannedTest, worker: Finished) -> None:
         """A fragment that did not just return."""

@@ -5,6 +5,7 @@ Everything happens in one thread and one event loop: workers end, deadlines pass
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import dataclasses
 import itertools
@@ -151,8 +152,12 @@ class _Run:
             jobs=info.jobs,
             loop=loop,
             priorities=priorities,
+            afterwards=self._catch_up,
         )
         self._workers: Workers | None = None
+        self._untold: collections.deque[tuple[Callable[..., Any], tuple[Any, ...]]]
+        self._untold = collections.deque()
+        """What has happened and is in no journal yet, in order; the slots come first."""
 
     @contextlib.contextmanager
     def workers(self, env: Any, settings: WorkerSettings) -> Iterator[Workers]:
@@ -164,7 +169,7 @@ class _Run:
             loop=self._loop,
             env=env,
             continues=self._scheduler.continues,
-            note=self._listeners.said,
+            note=self._say,
             slots=self._info.jobs,
             repeatable=self._repeatable,
         )
@@ -182,6 +187,7 @@ class _Run:
         )
         for broken in self._plan.broken:
             self._collector.add_broken(broken)
+        self._catch_up()
         self._refresh_now()
         self._loop.call_at(now + _SYNC_S, self._sync)
 
@@ -211,11 +217,14 @@ class _Run:
             self._scheduler.run()
         except WorkersCannotStart as error:
             self._broken_down = str(error)
+        finally:
+            self._catch_up()
 
     def end(self) -> RunOutcome:
         """Give those that did not run their results, and say what it all came to."""
         stopped = self._policy.why or self._broken_down
         self._collector.add_not_run("Testsuite aborted")
+        self._catch_up()
         with contextlib.suppress(JournalError):
             self._journal.flush()
         return RunOutcome(
@@ -239,17 +248,12 @@ class _Run:
         test.started = True
         data.driver.execution_started = True
         attempt = 1 if test.attempts is None else test.attempts.number
-        self._try(self._journal.fragment_started, uid, test.name, slot, attempt)
-        self._listeners.fragment_started(uid, test.name, data.name, slot, self._loop.now())
+        self._later(self._tell_started, uid, test.name, data.name, slot, attempt)
         return self._workers.worker(uid, data, slot)
 
     def _collect(self, worker: Any) -> None:
         test = self._collector.collect(worker)
-        end = type(worker.end).__name__
-        self._try(
-            self._journal.fragment_ended, worker.uid, worker.slot, end, worker.wall_s, worker.cpu_s
-        )
-        self._listeners.fragment_ended(worker.uid, test.name, worker.slot, self._loop.now())
+        self._later(self._tell_ended, worker, test.name)
         if test.left == 0:
             self._forget(worker)
         elif test.attempts is not None and (again := test.attempts.take_next()):
@@ -278,28 +282,56 @@ class _Run:
                 data.clear_driver_data()
         worker.driver = None
 
-    def keep(self, entry: ResultEntry, record: bytes, *, settles: bool) -> ResultEntry:
-        """Write a result to the journal, then tell everybody."""
+    # -- what is told later: first the slots get something to do -------------------------------
+
+    def _later(self, tell: Callable[..., Any], *args: Any) -> None:
+        self._untold.append((tell, args))
+
+    def _catch_up(self) -> None:
+        """Write down and tell what has happened."""
+        while self._untold:
+            tell, args = self._untold.popleft()
+            tell(*args)
+
+    def _tell_started(self, uid: str, test: str, name: str, slot: int, attempt: int) -> None:
+        self._try(self._journal.fragment_started, uid, test, slot, attempt)
+        self._listeners.fragment_started(uid, test, name, slot, self._loop.now())
+
+    def _tell_ended(self, worker: Any, test: str) -> None:
+        uid, slot, end = worker.uid, worker.slot, type(worker.end).__name__
+        self._try(self._journal.fragment_ended, uid, slot, end, worker.wall_s, worker.cpu_s)
+        self._listeners.fragment_ended(uid, test, slot, self._loop.now())
+
+    def _say(self, line: str) -> None:
+        self._catch_up()
+        self._listeners.said(line)
+
+    def keep(self, entry: ResultEntry, record: bytes, *, settles: bool) -> None:
+        """Have a result written to the journal, and everybody told then."""
+        self._later(lambda: self._keep(entry, record, settles=settles))
+
+    def _keep(self, entry: ResultEntry, record: bytes, *, settles: bool) -> None:
         place = self._try(lambda: self._journal.result(entry, record, settles=settles))
         msgspec.structs.force_setattr(entry, "place", place)  # nobody has seen it yet
         self._listeners.result_added(entry, self._journal.load)
-        return entry
 
     def tried(self, entry: ResultEntry, record: bytes) -> ResultEntry:
         """Write a result that does not count to the journal, then tell everybody."""
+        self._catch_up()
         place = self._try(self._journal.attempt, entry, record)
         msgspec.structs.force_setattr(entry, "place", place)  # as above
         self._listeners.attempt_added(entry, self._journal.load)
         return entry
 
     def settled(self, test: str) -> None:
-        """Write to the journal that a test has no fragment left."""
-        self._try(self._journal.test_settled, test)
+        """Have it written to the journal that a test has no fragment left."""
+        self._later(self._try, self._journal.test_settled, test)
 
     def _stop(self) -> None:
         self._retrying.closed = True
         phase = self._policy.phase
         if phase is not None and phase > self._scheduler.phase:
+            self._catch_up()
             self._listeners.stopping(self._policy.why, self._running)
             self._scheduler.stop(phase)
 
@@ -310,6 +342,7 @@ class _Run:
 
     def _leave_at_once(self, signum: int) -> None:
         """The third signal: end everything and this process."""
+        self._catch_up()
         if self._workers is not None:
             self._workers.close()
         signals.die_by(signum)

@@ -61,12 +61,13 @@ class E3Listener(Silent):
         self._files = files
         self._status = status
         self._notifier = notifier
-        self._tests = tests
         self._envs = envs
         self._colors = colors
         self._show_error_output = show_error_output
         self._show_time_info = show_time_info
         self._started: set[str] = set()
+        self._left = {name: test.left for name, test in tests.items()}
+        """How many fragments of each test have not been told to have ended."""
         self._places: dict[str, tuple[ResultEntry, Load]] = {}
         index.loader = self._load
 
@@ -78,7 +79,8 @@ class E3Listener(Silent):
 
     def fragment_ended(self, uid: str, test: str, slot: int, now: float) -> None:  # noqa: ARG002 - the interface's
         self._status.complete(uid)
-        if not self._notifier.is_silent and self._tests[test].left == 0:
+        self._left[test] -= 1
+        if not self._notifier.is_silent and not self._left[test]:
             self._notifier.notify_test_end(test)
 
     def result_added(self, entry: ResultEntry, load: Load) -> None:

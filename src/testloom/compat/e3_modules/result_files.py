@@ -1,7 +1,8 @@
 """The files of results: one YAML file each, written beside the run.
 
-Making a file takes longer than all else that is done for a result, and the run need not wait for
-it: the result is in the journal already.  A thread writes them, a few results behind.
+On some file systems, making a file takes longer than all else that is done for a result, and the
+run need not wait for it: the result is in the journal already.  A thread writes them, a few results
+behind.  It does nothing but that: whatever else it did would take turns with the scheduler.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from testloom.model import names
 from testloom.model.result import TestResult
 
 _AHEAD: Final = 64
-"""The run gets so many results ahead of the disk, then waits: logs are in memory until written."""
+"""So many results wait for the disk, in memory; the run writes those that come then itself."""
 
 
 class ResultFiles:
@@ -32,7 +33,7 @@ class ResultFiles:
         """Why a file could not be written, else empty."""
         self._directory = directory
         self._names: set[str] = set()
-        self._waiting: queue.Queue[tuple[str, TestResult] | None] = queue.Queue(_AHEAD)
+        self._waiting: queue.SimpleQueue[tuple[str, bytes] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
@@ -52,14 +53,14 @@ class ResultFiles:
         The file is there when `close` returns, or when this does, if *at_once*.  Without that, a
         thread is running from now on: no process may be forked.
         """
-        name = self._new_name(result.test_name)
-        if at_once:
-            self._write(name, result)
+        name, data = self._new_name(result.test_name), encoded(result)
+        if at_once or self._waiting.qsize() >= _AHEAD:
+            self._write(name, data)
         else:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._write_all, name="result files")
                 self._thread.start()
-            self._waiting.put((name, result))
+            self._waiting.put((name, data))
         return name
 
     def close(self) -> None:
@@ -81,9 +82,9 @@ class ResultFiles:
         while (item := self._waiting.get()) is not None:
             self._write(*item)
 
-    def _write(self, name: str, result: TestResult) -> None:
+    def _write(self, name: str, data: bytes) -> None:
         try:
-            with open(os.path.join(self._directory, name), "wb") as file:
-                file.write(encoded(result))
+            with open(os.path.join(self._directory, name), "wb", buffering=0) as file:
+                file.write(data)
         except OSError as error:
             self.problem = self.problem or f"{name}: cannot be written: {error.strerror}"

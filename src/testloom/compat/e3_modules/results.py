@@ -9,11 +9,14 @@ from __future__ import annotations
 import collections
 import dataclasses
 import enum
+import math
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
 import yaml
 
 from testloom.model import names
@@ -30,6 +33,10 @@ KNOWN_REASONS: Final = frozenset(
 
 _PREFIX: Final = "!e3.testsuite.result."
 _TEXTS: Final = ("log", "expected", "out", "diff")
+_NOT_YAML: Final = re.compile(rb"\x7f|(?<=[:,\[ ])-?[0-9.]+e[-+]?[0-9]")
+"""What JSON may contain, and YAML not, or as something else; also some texts, which does no harm."""
+_JSON_SCALARS: Final = frozenset({str, int, bool, type(None)})
+_json: Final = msgspec.json.Encoder().encode
 _PROCESS_KEYS: Final = ("cmd", "cwd", "status", "output", "errors")
 _COLORS: Final = {
     TestStatus.PASS: ("Fore.GREEN",),
@@ -132,10 +139,11 @@ def save(result: NativeResult, results_dir: str) -> str:
 
 def encoded(result: NativeResult) -> bytes:
     """Return the content of the file of *result*."""
+    values = _values(result)
     try:
-        return _dumped(_values(result))
+        return _written_quickly(values) or _dumped(values)
     except (UnicodeEncodeError, ValueError):
-        return _dumped(_cleaned(_values(result)))
+        return _dumped(_cleaned(values))
 
 
 def plain(log: object) -> str | bytes | None:
@@ -181,6 +189,45 @@ def _dumped(values: dict[str, Any]) -> bytes:
         _Result(values), Dumper=_Dumper, encoding="utf-8", allow_unicode=True, sort_keys=False
     )
     return data
+
+
+def _written_quickly(values: dict[str, Any]) -> bytes:
+    """Return the document of a result that nobody will want to look at; empty if there is a doubt.
+
+    JSON in ASCII is YAML, too, and made ten times faster than by the emitter.  What is left to
+    the emitter: results that are looked at, what JSON cannot hold, and numbers that YAML takes
+    for text (``1e-05``).
+    """
+    if (
+        values["status"].is_bad
+        or values["failure_reasons"]
+        or not _is_json([values["env"], values["time"]])
+    ):
+        return b""
+    lines = [b"!e3.testsuite.result.TestResult"]
+    for key, value in values.items():
+        if key == "status":
+            text = b"!e3.testsuite.result.TestStatus %d" % value.value
+        elif key == "failure_reasons":
+            text = b"!!set {}"
+        elif isinstance(value, bytes):
+            return b""
+        else:
+            text = _json(value)
+        lines.append(b"%s: %s" % (key.encode(), text))
+    document = b"\n".join([*lines, b""])
+    return document if document.isascii() and not _NOT_YAML.search(document) else b""
+
+
+def _is_json(value: Any) -> bool:
+    kind = type(value)
+    if kind is dict:
+        return all(type(key) is str and _is_json(it) for key, it in value.items())
+    if kind is list:
+        return all(map(_is_json, value))
+    if kind is float:
+        return math.isfinite(value)
+    return kind in _JSON_SCALARS
 
 
 def _plain_value(dumper: Any, value: Any) -> Any:
