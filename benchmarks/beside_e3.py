@@ -93,7 +93,7 @@ def main() -> int:
             "testloom", lambda jobs: (str(ours), "-m", "testloom", "e3", "e3_cat.py", f"-j{jobs}")
         ),
     )
-    environment = {**theirs.env(place), "PYTHONDONTWRITEBYTECODE": ""}
+    environment = theirs.env(place)
     reporter = theirs.program.with_name("e3-testsuite-report")
     differences: list[str] = []
     for number in range(options.repeat):
