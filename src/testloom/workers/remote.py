@@ -19,7 +19,6 @@ from testloom.model.names import encodable
 from testloom.model.outcome import FragmentEnd, Stopped, WorkerLost
 from testloom.processes.loop import EventLoop
 from testloom.processes.thread_calls import ThreadCalls
-from testloom.scheduling.worker import Worker
 from testloom.workers.errands import Errands
 from testloom.workers.exchange import (
     Exchange,
@@ -32,6 +31,7 @@ from testloom.workers.exchange import (
 from testloom.workers.fresh import setup_of
 from testloom.workers.messages import Report
 from testloom.workers.orders import Orders, time_limit
+from testloom.workers.pooled import PooledWorker
 from testloom.workers.warm import in_words
 
 EXCHANGE_OPTION: Final = "--exchange"
@@ -42,48 +42,11 @@ _OF_A_JOB: Final = (b"JOB_ID", b"ARRAY_STEP_ID", b"SLURM_", b"SGE_", b"PBS_", b"
 """How variables begin that batch systems set for each job."""
 
 
-class RemoteWorker(Worker):
+class RemoteWorker(PooledWorker):
     """One fragment on a node."""
 
-    def __init__(self, pool: RemotePool, uid: str, data: FragmentData, slot: int) -> None:
-        self.pool = pool
-        self.data = data
-        self.results: list[bytes] = []
-        self.end: FragmentEnd | None = None
-        self.wall_s = 0.0
-        self.cpu_s = 0.0
-        self.max_rss_bytes = 0
-        self.output = b""
-        self.started_at = pool.loop.now()
-        self.number = 0
-        self._ended: Callable[[], None] | None = None
-        super().__init__(uid, data.driver, data.name, slot, pool.env)
-
-    def start(self) -> None:
-        """Have it submitted."""
-        self.pool.run(self)
-
-    def watch(self, loop: EventLoop, ended: Callable[[], None]) -> bool:  # noqa: ARG002 - the pool's loop
-        """The pool tells."""
-        self._ended = ended
-        return True
-
-    def poll(self, scheduler: object) -> bool:  # noqa: ARG002 - part of the documented interface
-        return self.end is None
-
-    def terminate(self) -> None:
-        """Have the batch system end the job; its node still tells what came of it."""
-        self.pool.terminate(self)
-
-    def kill(self) -> None:
-        """The same, without waiting for what comes of it."""
-        self.pool.kill(self)
-
-    def finish(self, end: FragmentEnd) -> None:
-        """The pool knows how it ended."""
-        self.end = end
-        if self._ended is not None:
-            self._ended()
+    number = 0
+    """That of its order; 0 until it is given."""
 
 
 class RemotePool:

@@ -29,60 +29,22 @@ from testloom.processes.loop import EventLoop
 from testloom.processes.nursery import Nursery, NurseryGone
 from testloom.processes.parcels import Parcels
 from testloom.processes.tray import Tray
-from testloom.scheduling.worker import Worker
 from testloom.workers.messages import Report
 from testloom.workers.orders import Orders, is_alone, time_limit
+from testloom.workers.pooled import PooledWorker
 from testloom.workers.slot import Slot
 
 _MAX_FAILED_STARTS: Final = 3
 
 
-class WarmWorker(Worker):
+class WarmWorker(PooledWorker):
     """One fragment in a slot's process."""
 
-    pool: WarmPool
-
     def __init__(self, pool: WarmPool, uid: str, data: FragmentData, slot: int) -> None:
-        self.pool = pool
-        self.data = data
-        self.results: list[bytes] = []
-        """What was pushed: the JSON of a `ResultRecord` each."""
-        self.end: FragmentEnd | None = None
-        self.wall_s = 0.0
-        self.cpu_s = 0.0
-        self.max_rss_bytes = 0
-        self.output = b""
-        """What the fragment itself wrote to its standard streams."""
-        self.started_at = pool.loop.now()
-        self._ended: Callable[[], None] | None = None
         self.timeout_s = pool.timeout_of(data)
         if pool.grace_s is not None:
             self.grace_s = pool.grace_s
-        super().__init__(uid, data.driver, data.name, slot, pool.env)
-
-    def start(self) -> None:
-        """Send the order to the slot's process."""
-        self.pool.run(self)
-
-    def watch(self, loop: EventLoop, ended: Callable[[], None]) -> bool:  # noqa: ARG002 - the pool's loop
-        """The pool tells."""
-        self._ended = ended
-        return True
-
-    def poll(self, scheduler: object) -> bool:  # noqa: ARG002 - part of the documented interface
-        return self.end is None
-
-    def terminate(self) -> None:
-        self.pool.terminate(self)
-
-    def kill(self) -> None:
-        self.pool.kill(self)
-
-    def finish(self, end: FragmentEnd) -> None:
-        """The pool knows how it ended."""
-        self.end = end
-        if self._ended is not None:
-            self._ended()
+        super().__init__(pool, uid, data, slot)
 
 
 class WarmPool:
