@@ -115,6 +115,7 @@ def test_a_json_document_holds_all_that_is_known() -> None:
                 "line": 1,
                 "tags": [],
                 "attempt": 1,
+                "max_attempts": 1,
                 "info": {},
             },
             {
@@ -134,6 +135,7 @@ def test_a_json_document_holds_all_that_is_known() -> None:
                 "line": 3,
                 "tags": ["smoke"],
                 "attempt": 1,
+                "max_attempts": 1,
                 "info": {"k": "v"},
                 "details": {"log": "log of b", "diff": "-1\n+2\n", "expected": "", "out": ""},
             },

@@ -27,7 +27,7 @@ import msgspec
 
 from testloom.model.result import ResultRecord
 from testloom.model.status import TestStatus
-from testloom.model.summary import ResultEntry, RunInfo
+from testloom.model.summary import ResultEntry, ResultFacts, RunInfo
 
 FORMAT: Final = 2
 HEADER_SIZE: Final = 20
@@ -130,51 +130,17 @@ class FragmentEnd(_Record, frozen=True, tag="fragment-end"):
     cpu_s: float
 
 
-class _Index(_Record, frozen=True):
+class _Index(ResultFacts, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What a reader keeps in memory of a result."""
 
-    name: str
-    test: str
+    t: float
+    """As in other records."""
     status: str
-    message: str = ""
-    reason: str = ""
-    failure_reasons: tuple[str, ...] = ()
-    time_s: float | None = None
-    cpu_s: float | None = None
-    memory_bytes: int = 0
-    slot: int = -1
-    started_s: float = 0.0
-    driver: str = ""
-    source: str = ""
-    line: int = 1
-    tags: tuple[str, ...] = ()
-    info: dict[str, str] = {}
-    attempt: int = 1
-    max_attempts: int = 1
 
     def entry(self, place: int) -> ResultEntry:
         """Return this as the entry of the result that is kept at *place*."""
-        return ResultEntry(
-            name=self.name,
-            test=self.test,
-            status=_STATUSES.get(self.status, TestStatus.ERROR),
-            message=self.message,
-            reason=self.reason,
-            failure_reasons=self.failure_reasons,
-            time_s=self.time_s,
-            cpu_s=self.cpu_s,
-            memory_bytes=self.memory_bytes,
-            slot=self.slot,
-            started_s=self.started_s,
-            driver=self.driver,
-            source=self.source,
-            line=self.line,
-            tags=self.tags,
-            info=self.info,
-            place=place,
-            attempt=self.attempt,
-            max_attempts=self.max_attempts,
-        )
+        status = _STATUSES.get(self.status, TestStatus.ERROR)
+        return ResultEntry(**self.facts(), status=status, place=place)
 
 
 class ResultIndex(_Index, frozen=True, tag="result"):
@@ -271,7 +237,9 @@ _kept_decoder = msgspec.json.Decoder(_Kept)
 
 def result_of(entry: ResultEntry, record: bytes, t: float, *, settles: bool) -> Result:
     """Return what is written for *entry*, whose `ResultRecord` is the JSON *record*."""
-    return Result(**_fields_of(entry), t=t, settles=settles, record=msgspec.Raw(record))
+    return Result(
+        **entry.facts(), status=entry.status.name, t=t, settles=settles, record=msgspec.Raw(record)
+    )
 
 
 def carried_of(old: Result | Attempt, t: float, *, counts: bool) -> Result | Attempt:
@@ -287,30 +255,7 @@ def carried_of(old: Result | Attempt, t: float, *, counts: bool) -> Result | Att
 
 def attempt_of(entry: ResultEntry, record: bytes, t: float) -> Attempt:
     """Return what is written for *entry* when its test is going to run again."""
-    return Attempt(**_fields_of(entry), t=t, record=msgspec.Raw(record))
-
-
-def _fields_of(entry: ResultEntry) -> dict[str, Any]:
-    return {
-        "name": entry.name,
-        "test": entry.test,
-        "status": entry.status.name,
-        "message": entry.message,
-        "reason": entry.reason,
-        "failure_reasons": entry.failure_reasons,
-        "time_s": entry.time_s,
-        "cpu_s": entry.cpu_s,
-        "memory_bytes": entry.memory_bytes,
-        "slot": entry.slot,
-        "started_s": entry.started_s,
-        "driver": entry.driver,
-        "source": entry.source,
-        "line": entry.line,
-        "tags": entry.tags,
-        "info": dict(entry.info),
-        "attempt": entry.attempt,
-        "max_attempts": entry.max_attempts,
-    }
+    return Attempt(**entry.facts(), status=entry.status.name, t=t, record=msgspec.Raw(record))
 
 
 def encode(record: Written) -> bytes:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -19,13 +21,12 @@ from testloom.model.span import FragmentSpan
 from testloom.model.status import BAD_STATUSES, PASSING_STATUSES, TestStatus
 
 
-class ResultEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One result of a run, without its logs."""
+class ResultFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What is said of a result wherever it stands: in memory, in a journal, in a report."""
 
     name: str
     test: str
     """Name of the test that it is a result of; often `name` itself."""
-    status: TestStatus
     message: str = ""
     reason: str = ""
     failure_reasons: tuple[str, ...] = ()
@@ -46,12 +47,27 @@ class ResultEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     line: int = 1
     tags: tuple[str, ...] = ()
     info: Mapping[str, str] = {}
-    place: int = -1
-    """Where `Summary.load` finds the whole record; -1 if nothing more is known."""
     attempt: int = 1
     """Which attempt at its test this is the result of."""
     max_attempts: int = 1
     """How many attempts the test might have had."""
+
+    def facts(self) -> dict[str, Any]:
+        """Return the facts by name, without what a subclass adds."""
+        return dict(zip(ResultFacts.__struct_fields__, _facts_of(self), strict=True))
+
+
+_facts_of: Callable[[ResultFacts], tuple[Any, ...]] = operator.attrgetter(
+    *ResultFacts.__struct_fields__
+)
+
+
+class ResultEntry(ResultFacts, frozen=True, kw_only=True, gc=False):
+    """One result of a run, without its logs."""
+
+    status: TestStatus
+    place: int = -1
+    """Where `Summary.load` finds the whole record; -1 if nothing more is known."""
     earlier: tuple[ResultEntry, ...] = ()
     """Results of earlier attempts, oldest first; `Summary.load` finds their records, too."""
 

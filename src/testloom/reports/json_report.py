@@ -66,25 +66,8 @@ def _changes(changes: Comparison | None) -> dict[str, Any] | None:
 
 
 def _result(summary: Summary, entry: ResultEntry) -> dict[str, Any]:
-    result: dict[str, Any] = {
-        "name": entry.name,
-        "test": entry.test,
-        "status": entry.status.name,
-        "message": entry.message,
-        "reason": entry.reason,
-        "failure_reasons": entry.failure_reasons,
-        "time_s": entry.time_s,
-        "cpu_s": entry.cpu_s,
-        "memory_bytes": entry.memory_bytes,
-        "slot": entry.slot,
-        "started_s": entry.started_s,
-        "driver": entry.driver,
-        "source": entry.source,
-        "line": entry.line,
-        "tags": entry.tags,
-        "attempt": entry.attempt,
-        "info": dict(entry.info),
-    }
+    heading = {"name": entry.name, "test": entry.test, "status": entry.status.name}
+    result: dict[str, Any] = {**heading, **entry.facts()}
     if entry.earlier:
         result["earlier"] = [_result(summary, earlier) for earlier in entry.earlier]
     if needs_details(entry):
