@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sqlite3
@@ -129,35 +130,28 @@ def _short(path: Path) -> None:
     path.write_text("x")
 
 
-def _trigger(path: Path) -> None:
-    with sqlite3.connect(path) as connection:
-        connection.execute("CREATE TRIGGER bad AFTER INSERT ON runs BEGIN DELETE FROM tests; END")
+def _done(*statements: str) -> Callable[[Path], None]:
+    """Return what does these *statements* to a history."""
+
+    def spoil(path: Path) -> None:
+        with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    return spoil
 
 
-def _view(path: Path) -> None:
-    with sqlite3.connect(path) as connection:
-        connection.execute("ALTER TABLE runs RENAME TO hidden")
-        connection.execute("CREATE VIEW runs AS SELECT load_extension('/tmp/x.so') AS id")
-
-
-def _generated_column(path: Path) -> None:
-    with sqlite3.connect(path) as connection:
-        connection.execute("ALTER TABLE tests ADD COLUMN bomb TEXT AS (hex(zeroblob(1000000000)))")
-
-
-def _huge_value(path: Path) -> None:
-    with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE runs SET host = zeroblob(50000000)")
-
-
-def _no_version(path: Path) -> None:
-    with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA user_version = 0")
-
-
-def _no_unicode(path: Path) -> None:
-    with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE runs SET host = CAST(x'ff' AS TEXT)")
+_DONE_TO_IT = {
+    "trigger": ["CREATE TRIGGER bad AFTER INSERT ON runs BEGIN DELETE FROM tests; END"],
+    "view": [
+        "ALTER TABLE runs RENAME TO hidden",
+        "CREATE VIEW runs AS SELECT load_extension('/tmp/x.so') AS id",
+    ],
+    "generated column": ["ALTER TABLE tests ADD COLUMN bomb TEXT AS (hex(zeroblob(1000000000)))"],
+    "huge value": ["UPDATE runs SET host = zeroblob(50000000)"],
+    "no version": ["PRAGMA user_version = 0"],
+    "no unicode": ["UPDATE runs SET host = CAST(x'ff' AS TEXT)"],
+}
 
 
 def _hot_journal_of_nonsense(path: Path) -> None:
@@ -173,13 +167,8 @@ def _hot_journal_of_nonsense(path: Path) -> None:
         _page_overwritten,
         _text,
         _short,
-        _trigger,
-        _view,
-        _generated_column,
-        _huge_value,
-        _no_version,
-        _no_unicode,
         _hot_journal_of_nonsense,
+        *(pytest.param(_done(*_DONE_TO_IT[name]), id=name) for name in _DONE_TO_IT),
     ],
 )
 def test_a_damaged_history_is_put_aside_and_made_again_from_journals(
@@ -221,28 +210,21 @@ def test_what_is_damaged_again_as_soon_as_it_is_made_is_given_up(
     assert os.path.exists(f"{access.place}.damaged-1000")
 
 
-def _newer(path: Path) -> None:
-    with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA user_version = 99")
-
-
-def _of_another_program(path: Path) -> None:
-    with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA application_id = 7")
-
-
 @pytest.mark.parametrize(
-    ("spoil", "why"),
+    ("statement", "why"),
     [
-        (_newer, "was written by a newer testloom (version 99 of the history, this one knows 1)"),
-        (_of_another_program, "is a database of another program"),
+        (
+            "PRAGMA user_version = 99",
+            "was written by a newer testloom (version 99 of the history, this one knows 1)",
+        ),
+        ("PRAGMA application_id = 7", "is a database of another program"),
     ],
 )
 def test_what_is_newer_or_not_ours_is_left_as_it_is(
-    access: HistoryAccess, spoil: Callable[[Path], None], why: str
+    access: HistoryAccess, statement: str, why: str
 ) -> None:
     access.add(summary("r1"), exit_code=0, kept=EVERYTHING)
-    spoil(Path(access.place))
+    _done(statement)(Path(access.place))
     before = Path(access.place).read_bytes()
 
     assert known(access) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -56,41 +57,18 @@ def write(path: Path) -> tuple[JournalWriter, ManualClock]:
     return writer, clock
 
 
+def a_span(uid: str, started_s: float, ended_s: float, **more: Any) -> FragmentSpan:
+    """Return the span of the fragment called ``TEST.NAME``, in slot 0 unless told otherwise."""
+    test, _, name = uid.partition(".")
+    facts = {"slot": 0, "started_s": started_s, "ended_s": ended_s, **more}
+    return FragmentSpan(uid=uid, test=test, name=name, **facts)
+
+
 SPANS = [
-    FragmentSpan(
-        uid="a.build",
-        test="a",
-        name="build",
-        slot=0,
-        started_s=0.0,
-        ended_s=0.25,
-        cpu_s=0.125,
-        end="Returned",
-    ),
-    FragmentSpan(
-        uid="a.run",
-        test="a",
-        name="run",
-        slot=0,
-        started_s=0.5,
-        ended_s=1.0,
-        cpu_s=0.25,
-        end="WorkerDied",
-        after=("a.build",),
-    ),
-    FragmentSpan(
-        uid="c.run",
-        test="c",
-        name="run",
-        slot=1,
-        attempt=2,
-        started_s=0.0,
-        ended_s=1.0,
-        end="Returned",
-    ),
-    FragmentSpan(
-        uid="b.run", test="b", name="run", slot=0, started_s=1.0, ended_s=3.0, after=("a.run",)
-    ),
+    a_span("a.build", 0.0, 0.25, cpu_s=0.125, end="Returned"),
+    a_span("a.run", 0.5, 1.0, cpu_s=0.25, end="WorkerDied", after=("a.build",)),
+    a_span("c.run", 0.0, 1.0, slot=1, attempt=2, end="Returned"),
+    a_span("b.run", 1.0, 3.0, after=("a.run",)),
 ]
 
 

@@ -21,9 +21,7 @@ def shell(args: Sequence[str]) -> int:
         usage="testloom shell TEST [--run RUN] [-o DIR]",
         description="Start a shell in the directory that a failed test worked in.",
     )
-    parser.add_argument("test", metavar="TEST", help="the name of a test that failed")
-    parser.add_run()
-    parser.add_places()
+    parser.add_test("the name of a test that failed")
     asked = parser.parse_args(list(args))
     options, config = options_of(asked)
     run_dir = find_run(os.path.abspath(options.output_dir), asked.run)

@@ -33,9 +33,7 @@ def show(args: Sequence[str]) -> int:
         usage="testloom show TEST [--run RUN] [-o DIR]",
         description="Show all that is known of a test: its result, difference, log, programs.",
     )
-    parser.add_argument("test", metavar="TEST", help="the name of a test or of a result")
-    parser.add_run()
-    parser.add_places()
+    parser.add_test("the name of a test or of a result")
     asked = parser.parse_args(list(args))
     summary = stored_run(output_dir_of(asked), asked.run)
     place = place_for(asked, sys.stdout, sys.stderr, os.environ, tool_commands())

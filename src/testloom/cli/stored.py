@@ -37,6 +37,12 @@ class CommandParser(argparse.ArgumentParser):
         add("-c", "--config", metavar="FILE", help="use this testloom.toml")
         add("-P", "--profile", metavar="NAME", help="use this profile's settings")
 
+    def add_test(self, what: str) -> None:
+        """Add what names one test of a run, and the options that say which run is meant, and where."""
+        self.add_argument("test", metavar="TEST", help=what)
+        self.add_run()
+        self.add_places()
+
     def add_run(self) -> None:
         """Add the option that says which run is meant."""
         self.add_argument(
