@@ -171,7 +171,7 @@ def test_what_a_run_has_taken_over_from_another_counts_once(place: str) -> None:
 
         assert {name: names(store.results(name)) for name in ("same", "failed", "edited")} == {
             "same": ["r2"],
-            "failed": ["r2"],
+            "failed": ["r1", "r2"],
             "edited": ["r1", "r2"],
         }
         assert [run.run_id for run in store.runs()] == ["r1", "r2"]

@@ -101,7 +101,10 @@ class HistoryStore:
                 self._take_over(suite, resumes, results)
 
     def _take_over(self, suite: str, run_id: str, results: Iterable[ResultEntry]) -> None:
-        """Forget those *results* of the run *run_id* that another one has: same test, same time."""
+        """Forget those *results* of the run *run_id* that another one has: same test, same time.
+
+        What ran again is not forgotten: that it failed at first is something that happened.
+        """
         of_run = "SELECT id FROM runs WHERE suite = :suite AND run_id = :run_id"
         for (old,) in self._database.rows(of_run, {"suite": suite, "run_id": run_id}):
             self._database.change_many(
@@ -114,8 +117,7 @@ class HistoryStore:
                         "status": entry.status.value,
                         "time_s": time_s,
                     }
-                    for result in results
-                    for entry in (result, *result.earlier)
+                    for entry in results
                     if (time_s := plain_number(entry.time_s)) is not None
                 ),
             )
