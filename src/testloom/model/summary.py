@@ -46,11 +46,11 @@ class ResultFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Path of the file that defines the test, relative to the suite's root where possible."""
     line: int = 1
     tags: tuple[str, ...] = ()
-    info: Mapping[str, str] = {}
     attempt: int = 1
     """Which attempt at its test this is the result of."""
     max_attempts: int = 1
     """How many attempts the test might have had."""
+    info: Mapping[str, str] = {}
 
     def facts(self) -> dict[str, Any]:
         """Return the facts by name, without what a subclass adds."""
