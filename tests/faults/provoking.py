@@ -137,7 +137,8 @@ class Provoked:
 
     def _start(self, stack: contextlib.ExitStack, more: tuple[str, ...]) -> subprocess.Popen[bytes]:
         reports = ("--report", "junit", "--report", "json", "--report", "html")
-        command = [sys.executable, "-P", "-m", "testloom", "--reporter", "lines"]
+        command = [*self._scenario.prefix, sys.executable, "-P", "-m", "testloom"]
+        command += ["--reporter", "lines"]
         if not any(word.startswith("-j") for word in self._scenario.args):
             command.append("-j4")
         environ = {
@@ -248,7 +249,7 @@ class Provoked:
 
 def write_suite(scenario: Scenario, root: Path) -> None:
     """Write the suite of *scenario*, which is made of nothing but files below *root*."""
-    (root / "tmp").mkdir()
+    (root / "tmp").mkdir(exist_ok=True)
     (root / "testloom.toml").write_text('suite = "suite.py:Suite"\n')
     (root / "suite.py").write_text(SUITE + scenario.suite)
     (root / "tests").mkdir()

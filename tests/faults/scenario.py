@@ -41,6 +41,10 @@ class Scenario:
     controls: int = 20
     """How many healthy tests run beside them."""
     args: Sequence[str] = ()
+    prefix: Sequence[str] = ()
+    """Words before the command, which start it in a way of their own."""
+    needs: str = ""
+    """A program without which it makes no sense, or ``namespaces``."""
     suite: str = ""
     """Python code at the end of the suite's module."""
     steps: Sequence[Any] = ()
