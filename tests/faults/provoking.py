@@ -194,6 +194,8 @@ class Provoked:
             self._arrive(what)
         elif verb == "signal":
             process.send_signal(signal.Signals[f"SIG{what}"])
+        elif verb == "signal-child":  # of what the prefix has become
+            tree.signal_all(tree.children(process.pid), signal.Signals[f"SIG{what}"])
         elif verb == "kill-arrived":
             for pid in self._announced[:what]:
                 os.kill(pid, signal.SIGKILL)

@@ -63,6 +63,8 @@ class Scenario:
     """As `subprocess.Popen` tells it: -N for death by signal N."""
     runs: bool = True
     """Whether there is a run at all: not if the command line makes no sense."""
+    keeps: bool = True
+    """Whether there is a journal afterwards."""
     ends: bool = True
     """Whether the run gets to write its reports."""
     stops: bool = False

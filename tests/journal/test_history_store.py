@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 import importlib
 import math
+import multiprocessing
+import os
+import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -355,3 +358,28 @@ def test_several_may_write_at_the_same_time(place: str) -> None:
         store = HistoryStore(database, "s")
         assert len(store.runs(last=1000)) == 80
         assert sum(map(len, store.recent(last=1000).values())) == 800
+
+
+@pytest.mark.slow
+def test_eight_processes_may_write_at_the_same_time(place: str) -> None:
+    """``TESTLOOM_APPENDS`` in the environment asks for more runs of each."""
+    times = int(os.environ.get("TESTLOOM_APPENDS", "10"))
+
+    def write(writer: int) -> None:
+        for number in range(times):
+            with opened(place) as database:
+                store = HistoryStore(database, "s")
+                store.add(a_run(1000 * writer + number), [a_result("t")])
+
+    context = multiprocessing.get_context("fork")
+    writers = [context.Process(target=write, args=(writer,)) for writer in range(8)]
+    for one in writers:
+        one.start()
+    for one in writers:
+        one.join()
+    assert [one.exitcode for one in writers] == [0] * 8
+    with opened(place) as database:
+        assert len(HistoryStore(database, "s").runs(last=10000)) == 8 * times
+    if "://" not in place:
+        with contextlib.closing(sqlite3.connect(place)) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]

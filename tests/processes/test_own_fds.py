@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import resource
+import sys
 
 import pytest
 
@@ -47,3 +49,13 @@ def test_closing_twice_is_no_error() -> None:
     own_fds.close(fd)
 
     assert not is_open(fd)
+
+
+@pytest.mark.parametrize(
+    ("limit", "slots"), [(3, 1), (48, 12), (1024, 500), (resource.RLIM_INFINITY, sys.maxsize)]
+)
+def test_there_are_as_many_slots_as_there_are_descriptors_for(
+    monkeypatch: pytest.MonkeyPatch, limit: int, slots: int
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _number: (limit, limit))
+    assert min(own_fds.slots_that_fit(), 10**6) == min(slots, 10**6)

@@ -9,6 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
+import sys
+
+_A_SLOT = 2
+"""How many descriptors of main each slot takes: a channel, and a pipe for its output."""
+_BESIDES = 24
+"""How many it may have beside those: journal, event loop, reports being written."""
 
 _own: set[int] = set()
 _is_registered = False
@@ -30,6 +37,13 @@ def close(fd: int) -> None:
     _own.discard(fd)
     with contextlib.suppress(OSError):
         os.close(fd)
+
+
+def slots_that_fit() -> int:
+    """Return for how many slots there are descriptors; at least 1."""
+    soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    many = sys.maxsize if soft == resource.RLIM_INFINITY else soft
+    return max(1, (many - _BESIDES) // _A_SLOT)
 
 
 def close_in_forks() -> None:

@@ -8,15 +8,18 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from testloom.journal.format import JournalError
 from testloom.journal.format import PlannedTest as JournalTest
 from testloom.journal.rundir import RunDir
 from testloom.journal.writer import JournalWriter
 from testloom.model.cluster import ClusterDistributor
+from testloom.model.errors import UsageError
 from testloom.model.summary import RunInfo
 from testloom.processes import own_fds
 from testloom.processes.claim import MARK
 from testloom.processes.clock import SystemClock
 from testloom.suite.planning import Plan
+from testloom.suite.run import RunOutcome
 from testloom.suite.run_options import RunOptions
 from testloom.suite.stopping import Limits
 from testloom.workers.making import WorkerSettings
@@ -68,24 +71,45 @@ def worker_settings(
 def journal_of(
     run_dir: RunDir, info: RunInfo, the_plan: Plan, words: Sequence[str] = ()
 ) -> Iterator[JournalWriter]:
-    """Open the journal of a run and write down what is going to run."""
-    journal = JournalWriter(run_dir.journal, SystemClock())
-    fds = [own_fds.add(journal.fileno()), own_fds.add(run_dir.fileno())]
-    try:
-        journal.run_started(
-            info,
-            [
-                JournalTest(t.name, t.source, t.line, t.driver, t.tags, t.inputs)
-                for t in the_plan.tests.values()
-            ],
-            the_plan.graph.predecessors,
-            words,
-        )
+    """Open the journal of a run and write down what is going to run.
+
+    Raises:
+        UsageError: that cannot be written.
+    """
+    tests = [
+        JournalTest(t.name, t.source, t.line, t.driver, t.tags, t.inputs)
+        for t in the_plan.tests.values()
+    ]
+    with contextlib.ExitStack() as stack:
+        try:
+            journal = JournalWriter(run_dir.journal, SystemClock())
+            stack.callback(_close, journal)
+            for fd in (journal.fileno(), run_dir.fileno()):
+                stack.callback(own_fds.discard, own_fds.add(fd))
+            journal.run_started(info, tests, the_plan.graph.predecessors, words)
+        except JournalError as error:
+            with contextlib.suppress(OSError):  # there has been no such run
+                os.unlink(run_dir.journal)
+            advice = "make room, or choose another directory with --output-dir"
+            raise UsageError(f"{error}; {advice}") from error
         yield journal
-    finally:
-        for fd in fds:
-            own_fds.discard(fd)
+
+
+def _close(journal: JournalWriter) -> None:
+    """Close *journal*; whether it could be written, `written_to_the_end` has told."""
+    with contextlib.suppress(JournalError):
         journal.close()
+
+
+def written_to_the_end(journal: JournalWriter, outcome: RunOutcome, code: int) -> tuple[str, ...]:
+    """Write the end of a run, which exits with *code*; return a line if that cannot be done."""
+    try:
+        journal.run_ended(duration_s=outcome.duration_s, stopped=outcome.stopped, exit_code=code)
+        journal.sync()
+    except JournalError as error:
+        # Who has been told that already need not read it again.
+        return () if outcome.broken_down else (f"the results cannot be kept: {error}",)
+    return ()
 
 
 def set_platforms(env: Any, options: RunOptions) -> None:

@@ -32,7 +32,7 @@ from testloom.model.names import shown
 from testloom.model.secrets import redacted, without_users
 from testloom.model.summary import RunInfo, Summary
 from testloom.model.test import BrokenTest
-from testloom.processes import signals, streams
+from testloom.processes import own_fds, signals, streams
 from testloom.processes.clock import SystemClock
 from testloom.suite import listing
 from testloom.suite.attempts import Retrying
@@ -53,6 +53,7 @@ from testloom.suite.preparing import (
     making_much,
     set_platforms,
     worker_settings,
+    written_to_the_end,
 )
 from testloom.suite.quarantine import quarantine_of
 from testloom.suite.reporting import Reporting
@@ -259,10 +260,8 @@ class Testsuite:
                 summary = self._earlier.judged(self._summary(info, outcome, journal))
                 problems = reporting.write(summary)
                 code = self._exit_code(summary, outcome, problems)
-                journal.run_ended(
-                    duration_s=outcome.duration_s, stopped=outcome.stopped, exit_code=code
-                )
-                if unwritten := reporting.write_archive(info, run_dir.journal):
+                unwritten = written_to_the_end(journal, outcome, code)
+                if unwritten := unwritten + reporting.write_archive(info, run_dir.journal):
                     problems, code = (*problems, *unwritten), EXIT_INCOMPLETE
                 remarks = [*reporting.tell_server(summary), *self._earlier.keep(summary, code)]
                 notes = [*summary.notes, *remarks, *problems]
@@ -430,7 +429,10 @@ class Testsuite:
         return the_plan
 
     def _info(self, run_dir: RunDir, options: RunOptions, the_plan: Plan) -> RunInfo:
-        jobs = 1 if options.in_process else options.jobs
+        jobs = 1 if options.in_process else min(options.jobs, len(the_plan.owners))
+        if jobs > (most := own_fds.slots_that_fit()):
+            jobs = most
+            self.notes.append(f"{most} slots: so few files may be open here (ulimit -n)")
         commit, branch = commit_of(self.root_dir)
         return RunInfo(
             run_id=run_dir.run_id,
@@ -438,7 +440,7 @@ class Testsuite:
             root=self.root_dir,
             output_dir=run_dir.path,
             command=tuple(map(without_users, (self._program, *sys.argv[1:]))),
-            jobs=max(1, min(jobs, len(the_plan.owners))),
+            jobs=max(1, jobs),
             started_at=SystemClock().wall(),
             host=socket.gethostname(),
             platform=f"{platform.system()}-{platform.machine()}".lower(),
