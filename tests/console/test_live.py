@@ -393,3 +393,14 @@ def test_closing_leaves_the_terminal_clean_once(stage: Callable[..., Stage]) -> 
         "FAIL  a 0.50s dependency-failed",
         "afterwards",
     ]
+
+
+def test_nothing_of_the_block_stays_while_the_run_is_stopped(stage: Callable[..., Stage]) -> None:
+    live = stage(100, 30)
+    live.begin()
+    live.console.refresh(10.0)
+    shown = live.seen()
+    live.console.pausing()
+    assert live.seen() == "run 2f1c: 100 tests, 16 slots"
+    live.console.resumed(10.0)
+    assert live.seen() == shown

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import os
 import re
 import select
@@ -159,6 +160,7 @@ class Provoked:
                 "GO_ON": str(self._root / "go_on"),
                 "TMPDIR": str(self._root / "tmp"),
             },
+            process_group=0,  # as a shell does it: else it could not be stopped as by Ctrl-Z
             stdin=subprocess.PIPE,  # which nobody writes to, and nobody closes
             stdout=stdout,
             stderr=stderr,
@@ -205,6 +207,15 @@ class Provoked:
             with self._grew:
                 seen = self._grew.wait_for(lambda: re.search(what, "".join(self._text)), PATIENCE_S)
             assert seen, f"it does not show {what!r}, but {''.join(self._text)}"
+        elif verb == "signal-all":
+            pids = [process.pid, *tree.descendants(process.pid)]
+            tree.signal_all(pids, signal.Signals[f"SIG{what}"])
+        elif verb == "stands-still":
+            self._is_stopped(process)
+            self._stands_still(process, what)
+        elif verb == "main-stands-still":
+            self._is_stopped(process)
+            assert not tree.wait_gone([process.pid], what), "it ends"
         elif verb == "kill-last":
             os.kill(self._announced[-1], signal.SIGKILL)
         elif verb == "go-on":
@@ -224,6 +235,23 @@ class Provoked:
         pids = [process.pid, *(p for p in below if tree.describe(p).startswith(what))]
         for signum in (signal.SIGSTOP, signal.SIGKILL):
             tree.signal_all(pids, signum)
+
+    @staticmethod
+    def _is_stopped(process: subprocess.Popen[bytes]) -> None:
+        stop = functools.partial(os.waitid, os.P_PID, process.pid, os.WSTOPPED | os.WEXITED)
+        waiter = threading.Thread(target=stop, daemon=True)
+        waiter.start()
+        waiter.join(PATIENCE_S)
+        assert not waiter.is_alive(), "it does not stop"
+
+    @staticmethod
+    def _stands_still(process: subprocess.Popen[bytes], for_s: float) -> None:
+        """See that nothing runs for so long; it has a moment to get to that."""
+        assert not tree.wait_gone([process.pid], for_s / 2), "it ends"
+        below = tree.descendants(process.pid)
+        before = [_cpu_ticks(pid) for pid in below]
+        assert not tree.wait_gone(below, for_s / 2), "something ends"
+        assert [_cpu_ticks(pid) for pid in below] == before, "something runs"
 
     def _arrive(self, count: int) -> None:
         """Wait until *count* more tests have come to their gate."""
@@ -247,6 +275,11 @@ class Provoked:
         )
         assert other.returncode == 4, other
         assert re.search(says, other.stderr), other.stderr
+
+
+def _cpu_ticks(pid: int) -> list[str]:
+    fields = Path("/proc", str(pid), "stat").read_text().rpartition(") ")[2].split()
+    return fields[11:13]
 
 
 def write_suite(scenario: Scenario, root: Path) -> None:

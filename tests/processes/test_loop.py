@@ -121,6 +121,7 @@ def test_timers_come_in_the_order_of_their_instants_then_of_their_making() -> No
     loop.run_once()
     so_far = list(seen)
     clock.advance(1.0)
+    loop.look()
     loop.run_once()
     loop.close()
 
@@ -241,3 +242,46 @@ def test_what_a_callback_wants_soon_comes_in_the_next_round(loop: EventLoop) -> 
     loop.run_once()
 
     assert (so_far, seen) == (["first"], ["first", "second"])
+
+
+def test_time_in_which_nothing_can_run_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = ManualClock()
+    loop = EventLoop(clock)
+    pauses = iter([0.0, 60.0, 0.0, 1000.0])
+
+    def select(timeout: float) -> list[object]:
+        clock.advance(timeout + next(pauses, 0.0))
+        return []
+
+    monkeypatch.setattr(loop._selector, "select", select)
+    came: list[float] = []
+    for at in (3.0, 10.0):
+        loop.call_at(at, lambda: came.append(clock.now()))
+    try:
+        while len(came) < 2:
+            loop.run_once()
+    finally:
+        loop.close()
+    assert came == [1063.0, 1070.0]
+
+
+def test_what_came_while_nothing_could_run_comes_before_the_limits(
+    pipe: Callable[[], tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = ManualClock()
+    loop = EventLoop(clock)
+    reader, writer = pipe()
+    os.write(writer, b"x")
+    came: list[str] = []
+    loop.watch(reader, lambda: came.append("news"))
+    loop.call_at(5.0, lambda: came.append("limit"))
+    select = loop._selector.select
+
+    def stopped(_timeout: float) -> object:
+        clock.advance(100.0)
+        return select(0)
+
+    monkeypatch.setattr(loop._selector, "select", stopped)
+    loop.run_once()
+    loop.close()
+    assert came == ["news"]

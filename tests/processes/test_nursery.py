@@ -231,6 +231,37 @@ def test_what_a_dead_worker_leaves_is_gone_before_its_end_is_told(
     assert [tree.is_zombie(other) for other in others] == [True] * 5
 
 
+def answers(_slot: int, channel: socket.socket) -> None:
+    """Let a program answer: it is below the worker."""
+    subprocess.run(["cat"], stdin=channel.fileno(), stdout=channel.fileno(), check=False)
+
+
+def test_nothing_runs_between_pause_and_resume(make: Callable[[ChildMain], Room]) -> None:
+    room = make(answers)
+    room.start(0)
+    channel = room.channels[0]
+    channel.settimeout(LIMIT_S)
+    channel.send(b"before")
+    assert channel.recv(10) == b"before"
+
+    room.nursery.pause()
+    room.start(1)  # orders are obeyed one after the other
+    room.channels[0].send(b"after")
+    assert select.select([channel], [], [], 0.05)[0] == []
+    room.nursery.resume()
+    assert channel.recv(10) == b"after"
+
+
+def test_what_is_paused_can_be_killed(make: Callable[[ChildMain], Room]) -> None:
+    room = make(answers)
+    pid = room.start()
+    room.nursery.pause()
+    room.nursery.kill(0)
+    news = room.news()
+    assert (news.what, news.pid, news.code) == ("ended", pid, -signal.SIGKILL)
+    room.nursery.resume()
+
+
 def test_other_workers_live_on(make: Callable[[ChildMain], Room]) -> None:
     room = make(sleeps)
     pids = [room.start(slot) for slot in range(4)]

@@ -190,3 +190,19 @@ def test_signalling_the_dead_is_no_error() -> None:
     child = subprocess.Popen(["true"])
     child.wait()
     tree.signal_all([child.pid], signal.SIGTERM)
+
+
+def test_all_below_are_stopped_but_those_that_are_already_are_not_told() -> None:
+    children = [subprocess.Popen(["sleep", "99"]) for _ in range(2)]
+    already, other = (child.pid for child in children)
+    os.kill(already, signal.SIGSTOP)
+    os.waitid(os.P_PID, already, os.WSTOPPED)
+
+    stopped = tree.stop_below(os.getpid())
+    os.waitid(os.P_PID, other, os.WSTOPPED)
+    assert (other in stopped, already in stopped) == (True, False)
+    assert tree.stop_below(os.getpid()) == []
+    tree.signal_all(stopped, signal.SIGCONT)
+    for child in children:
+        child.kill()
+        child.wait()

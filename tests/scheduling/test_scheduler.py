@@ -84,6 +84,7 @@ class Lab:
         """Let the workers *ends* end and time pass; return what that led to."""
         self.log.clear()
         self.clock.advance(seconds)
+        self.loop.look()  # it has passed while the loop waited
         for uid in ends.split():
             self.loop.call_soon(self.puppets[uid].ended)
         self.loop.call_soon(list)
@@ -411,6 +412,7 @@ def advance_with_each_round(it: Lab) -> None:
 
     def jump(*, wait: bool = True) -> None:
         it.clock.advance(1.0)
+        it.loop.look()
         it.loop.call_soon(list)
         run_once(wait=wait)
 

@@ -113,6 +113,20 @@ class LiveConsole(Console):
             self._draw(now)
         return self._drawn_at + FRAME_S
 
+    def pausing(self) -> None:
+        """Erase the block: the shell is going to write here."""
+        if self._live.is_started:
+            with self._terminal:
+                self._fit()
+                self._block.lines = []
+                self._scroll()
+                self._live.refresh()
+
+    def resumed(self, now: float) -> None:
+        """Show it again."""
+        if self._live.is_started:
+            self._draw(now)
+
     def run_ended(self, summary: Summary) -> None:
         self.close()
         super().run_ended(summary)

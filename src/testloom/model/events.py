@@ -39,6 +39,12 @@ class RunListener(Protocol):
     def stopping(self, why: str, running: int) -> None:
         """Nothing new will start; *running* fragments are being ended."""
 
+    def pausing(self) -> None:
+        """The run is about to be stopped, as by Ctrl-Z."""
+
+    def resumed(self, now: float) -> None:
+        """The run goes on."""
+
     def refresh(self, now: float) -> float | None:
         """Show what changed; return the instant at which to be called again, None for never."""
 
@@ -68,6 +74,12 @@ class Silent:
         """Do nothing."""
 
     def stopping(self, why: str, running: int) -> None:
+        """Do nothing."""
+
+    def pausing(self) -> None:
+        """Do nothing."""
+
+    def resumed(self, now: float) -> None:
         """Do nothing."""
 
     def refresh(self, now: float) -> float | None:  # noqa: ARG002 - the interface's argument

@@ -57,6 +57,14 @@ class Cgroup:
             return False
         return self.wait_empty(timeout_s)
 
+    def freeze(self, *, frozen: bool) -> bool:
+        """Let nobody in the group run, or everybody again; tell whether that can be done."""
+        try:
+            _write(f"{self.path}/cgroup.freeze", "1" if frozen else "0")
+        except OSError:
+            return False
+        return True
+
     def is_empty(self) -> bool:
         try:
             with open(f"{self.path}/cgroup.events", "rb") as file:

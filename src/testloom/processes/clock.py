@@ -1,13 +1,22 @@
 """The only place that asks what time it is.
 
 Durations and deadlines come from `now`, which never goes back; dates for people from `wall`.
+
+That clock goes on while nothing can run: while a process is stopped (Ctrl-Z, SIGSTOP), or the
+machine is held by its host.  Whoever waits for a deadline therefore waits for a moment at a
+time, and does not count what passed beyond it (`overslept_s`).
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import time
-from typing import Protocol
+from typing import Final, Protocol
+
+TICK_S: Final = 0.5
+"""The longest that anybody waits for a deadline without looking at the clock."""
+_LATE_S: Final = 0.5
+"""To be woken later than that means that nothing has run."""
 
 
 class Clock(Protocol):
@@ -43,6 +52,18 @@ class ManualClock:
         """Move both times forward."""
         self._now += seconds
         self._wall += seconds
+
+
+def overslept_s(before: float, waited_s: float, after: float) -> float:
+    """Return for how long nothing ran while somebody waited for at most *waited_s*; mostly 0.
+
+    >>> overslept_s(100.0, 0.5, 100.6)
+    0.0
+    >>> overslept_s(100.0, 0.5, 160.5)
+    60.0
+    """
+    late = after - before - waited_s
+    return late if late > _LATE_S else 0.0
 
 
 def iso(wall: float) -> str:

@@ -4,6 +4,7 @@ The program leads its own session, reads from ``/dev/null`` unless told otherwis
 output is drained all the time it runs.  Its end is its own end, not that of its output: a
 daemon it leaves behind gets a fifth of a second, counted once, and is then killed and named.
 When its time is up it is asked to end (SIGTERM), and killed with all below it after a grace.
+Time in which neither it nor we could run does not count.
 
 This process must be a subreaper (`prctl.become_subreaper`) for daemons to be found; without,
 only those still in the program's process group are.
@@ -32,7 +33,7 @@ from testloom.model.outcome import (
 )
 from testloom.processes import tree
 from testloom.processes.capture import Capture
-from testloom.processes.clock import SystemClock
+from testloom.processes.clock import TICK_S, SystemClock, overslept_s
 
 KEEP_BYTES = 16 * 1024 * 1024
 GRACE_S = 5.0
@@ -41,7 +42,6 @@ _READ_BYTES = 1 << 16
 _PIPE_BYTES = 1 << 20
 _HURRY_S = 2.0
 """How long a program may take to end when this process itself is to end."""
-_LONGEST_WAIT_S = 86_400.0
 _now = SystemClock.now
 
 
@@ -200,6 +200,8 @@ class _Watch:
         self._cpu_s = 0.0
         self._max_rss = 0
         self._ended_at = started_at
+        self._looked_at = started_at
+        self._paused_s = 0.0
         self._leaked: list[str] = []
         _running.add(self)
 
@@ -233,6 +235,11 @@ class _Watch:
     def _written(self) -> int:
         return sum(stream.total for stream in self._streams.values())
 
+    def _drain_for(self, seconds: float, *, need_eof: bool = False) -> bool:
+        """Do as `_drain`, from now on."""
+        self._looked_at = _now()
+        return self._drain(self._looked_at + seconds, need_eof=need_eof)
+
     def _drain(self, until: float | None, *, need_eof: bool) -> bool:
         """Read until the leader has ended (and, if *need_eof*, all streams); False when time is up."""
         limit = self._program.output_limit_bytes
@@ -240,8 +247,13 @@ class _Watch:
             if until is None:
                 events = self._poller.poll()
             else:
-                left_s = until - _now()
-                events = self._poller.poll(min(max(0.0, left_s), _LONGEST_WAIT_S) * 1000)
+                left_s = until - self._looked_at
+                wait_s = min(max(0.0, left_s), TICK_S)
+                events = self._poller.poll(wait_s * 1000)
+                before, self._looked_at = self._looked_at, _now()
+                paused_s = overslept_s(before, wait_s, self._looked_at)
+                self._paused_s += paused_s
+                until += paused_s
                 if left_s <= 0 and not any(fd == self._pidfd for fd, _event in events):
                     return False  # there may be more to read, but there always may
             for fd, _event in events:
@@ -272,7 +284,7 @@ class _Watch:
             if isinstance(self._forced, TimedOut):
                 self._forced = dataclasses.replace(self._forced, ignored_term=True)
             self._kill_all()
-            self._drain(_now() + LEAK_GRACE_S, need_eof=False)
+            self._drain_for(LEAK_GRACE_S)
 
     def _ask_to_end(self, grace_s: float) -> bool:
         """Ask the program and all below it to end; tell whether it has before *grace_s*."""
@@ -280,14 +292,14 @@ class _Watch:
         tree.signal_all(pids, signal.SIGTERM)
         tree.signal_all(pids, signal.SIGCONT)
         self._program = dataclasses.replace(self._program, output_limit_bytes=None)
-        return self._drain(_now() + grace_s, need_eof=False)
+        return self._drain_for(grace_s)
 
     def _sweep(self) -> None:
         """See to what outlives the leader: give it a moment, then kill and name it."""
         until = _now() + LEAK_GRACE_S
-        if self._open and not self._drain(until, need_eof=True):
+        if self._open and not self._drain_for(LEAK_GRACE_S, need_eof=True):
             self._note_and_kill()
-            self._drain(_now() + LEAK_GRACE_S, need_eof=True)
+            self._drain_for(LEAK_GRACE_S, need_eof=True)
         # What ends in time may have started something else.
         while left := self._left_over():
             if not tree.wait_gone(left, max(0.0, until - _now())):
@@ -350,7 +362,7 @@ class _Watch:
             output=streams[0],
             errors=streams[1] if len(streams) > 1 else b"",
             output_bytes=self._written,
-            wall_s=self._ended_at - self._started_at,
+            wall_s=self._ended_at - self._started_at - self._paused_s,
             cpu_s=self._cpu_s,
             max_rss_bytes=self._max_rss,
             leaked=tuple(dict.fromkeys(self._leaked)),

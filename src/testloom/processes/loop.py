@@ -2,6 +2,9 @@
 
 Nothing polls: `run_once` sleeps in the kernel until a descriptor is ready, a timer is due or a
 signal came.  Callbacks run one after the other in the thread that calls `run_once`.
+
+Time in which nothing could run (this process was stopped, or the whole machine) does not count:
+all timers are put off by it.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import selectors
 from collections.abc import Callable
 
 from testloom.processes import own_fds
-from testloom.processes.clock import Clock, SystemClock
+from testloom.processes.clock import TICK_S, Clock, SystemClock, overslept_s
 
 READ = selectors.EVENT_READ
 WRITE = selectors.EVENT_WRITE
@@ -49,6 +52,8 @@ class EventLoop:
         self._cancelled = 0
         self._soon: collections.deque[Callable[[], object]] = collections.deque()
         self._callbacks: dict[int, Callable[[], object]] = {}
+        self._looked_at = 0.0
+        """When the clock was looked at last; 0 before the first time."""
         self.now = self._clock.now
 
     def watch(self, fd: int, callback: Callable[[], object], events: int = READ) -> None:
@@ -106,13 +111,47 @@ class EventLoop:
         timeout = 0.0 if self._soon or not wait else self._longest_wait()
         for _ in range(len(self._soon)):
             self._soon.popleft()()
-        for key, _events in self._selector.select(timeout):
+        for key, _events in self._ready(timeout, wait=wait):
             # A callback before may have unwatched it, or closed it and opened another.
             callback = self._callbacks.get(key.fd)
             if callback is not None and callback is key.data:
                 callback()
         if self._timers:
+            if wait:  # we may have been stopped just now, and news may be waiting
+                before = self._looked_at
+                self.look()
+                self.put_off(overslept_s(before, 0.0, self._looked_at))
             self._run_due()
+
+    def _ready(
+        self, timeout: float | None, *, wait: bool
+    ) -> list[tuple[selectors.SelectorKey, int]]:
+        """Return the descriptors that are ready, in at most *timeout* seconds."""
+        if timeout is None or not wait:  # no timer can be put off, or nobody knows who waited
+            ready = self._selector.select(timeout)
+            self.look()
+            return ready
+        while True:
+            wait_s = min(timeout, TICK_S)
+            before = self._looked_at or self.now()
+            ready = self._selector.select(wait_s)
+            self.look()
+            # What was done between two looks takes no time that is worth mentioning.
+            self.put_off(overslept_s(before, wait_s, self._looked_at))
+            timeout = self._longest_wait()
+            # The last: a clock that somebody else moves.
+            if ready or not timeout or self._looked_at <= before:
+                return ready
+
+    def look(self) -> None:
+        """Take note of the time: what was done until now was work, not a pause."""
+        self._looked_at = self.now()
+
+    def put_off(self, seconds: float) -> None:
+        """Let all timers be due *seconds* later."""
+        if seconds > 0:
+            # All of them alike, so that their order stays.
+            self._timers = [(at + seconds, order, timer) for at, order, timer in self._timers]
 
     def _longest_wait(self) -> float | None:
         timers = self._timers

@@ -41,11 +41,12 @@ ChildMain = Callable[[int, socket.socket], None]
 class Order(msgspec.Struct, array_like=True):
     """What main asks for.
 
-    *what* is ``start``, ``end`` (a worker, politely), ``terminate`` (any program) or ``kill``.
+    *what* is ``start``, ``end`` (a worker, politely), ``terminate`` (any program) or ``kill``;
+    or, of all slots together, ``pause`` and ``resume``.
     """
 
     what: str
-    slot: int
+    slot: int = -1
 
 
 class News(msgspec.Struct, array_like=True):
@@ -166,6 +167,14 @@ class Nursery:
         """Kill the worker of *slot* and all below it."""
         self._send(Order("kill", slot))
 
+    def pause(self) -> None:
+        """Let nothing below the nursery run until `resume`."""
+        self._send(Order("pause"))
+
+    def resume(self) -> None:
+        """Let everything go on that ran before `pause`."""
+        self._send(Order("resume"))
+
     def _send(self, order: Order, fds: list[int] | None = None) -> None:
         try:
             socket.send_fds(self._control, [_encode(order)], fds or [])
@@ -269,6 +278,8 @@ class NurseryServer:
         self._stuck: set[int] = set()
         """What did not end when it was killed."""
         self._groups: dict[int, Cgroup] = {}
+        self._paused: list[int] = []
+        """The processes that were stopped, where they have no group that can be."""
         self._wakeup, self._wakeup_writer = socket.socketpair()
         self._parent = -1
         self._poller = select.poll()
@@ -321,6 +332,10 @@ class NurseryServer:
         pid = self._pids.get(order.slot)
         if order.what == "start":
             self._start(order.slot, fds)
+        elif order.what == "pause":
+            self._pause()
+        elif order.what == "resume":
+            self._resume()
         elif pid is None:
             pass  # it has ended meanwhile, and main will read so
         elif order.what == "end":
@@ -334,6 +349,17 @@ class NurseryServer:
         else:
             self._kill(order.slot, pid)
         return True
+
+    def _pause(self) -> None:
+        # A frozen process does not notice, nor does its parent; one that is stopped may.
+        if self._cgroup is None or not self._cgroup.freeze(frozen=True):
+            self._paused += tree.stop_below(os.getpid())
+
+    def _resume(self) -> None:
+        if self._cgroup is not None:
+            self._cgroup.freeze(frozen=False)
+        paused, self._paused = self._paused, []
+        tree.signal_all(paused, signal.SIGCONT)
 
     def _start(self, slot: int, fds: list[int]) -> None:
         group = self._cgroup.child(f"slot-{slot}") if self._cgroup else None

@@ -21,6 +21,8 @@ from testloom.processes.loop import EventLoop
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 """The signals that ask a run to end."""
+SUSPEND = signal.SIGTSTP
+"""The one that asks it to stop until SIGCONT comes: Ctrl-Z."""
 
 
 @contextlib.contextmanager
@@ -126,6 +128,19 @@ def reset_in_child(ignored: Collection[int] = ()) -> None:
         with contextlib.suppress(OSError, ValueError):
             signal.signal(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def stop() -> None:
+    """Stop this process as the terminal would; return when somebody wants it to go on.
+
+    Where nobody could make it go on, because no shell looks after it, the system does not stop it.
+    """
+    before = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+    try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTSTP,))
+        os.kill(os.getpid(), signal.SIGTSTP)
+    finally:
+        signal.signal(signal.SIGTSTP, before)
 
 
 def die_by(signum: int) -> NoReturn:

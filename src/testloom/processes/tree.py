@@ -104,6 +104,19 @@ def signal_all(pids: Iterable[int], signum: int) -> None:
             os.kill(pid, signum)
 
 
+def stop_below(pid: int) -> list[int]:
+    """Stop all processes below *pid*; return those that were not stopped before."""
+    stopped: list[int] = []
+    seen: set[int] = set()
+    # Again until there is nobody new: a fork may be under way.
+    while new := [p for p in descendants(pid) if p not in seen]:
+        seen.update(new)
+        running = [p for p in new if state(p) not in ("T", "t", "Z", "X", "")]
+        signal_all(running, signal.SIGSTOP)
+        stopped += running
+    return stopped
+
+
 def kill_below(pid: int, without: Container[int] = ()) -> list[int]:
     """Kill all processes below *pid* (which is this one, or an ancestor of them).
 

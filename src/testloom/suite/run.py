@@ -103,7 +103,9 @@ def execute(
         plan, info, loop, journal, listeners, limits, reader_gone, collector, retrying, priorities
     )
     try:
-        with signals.told_to(loop, run.signalled), run.workers(env, settings) as workers:
+        # What runs in this process is stopped with it, and at once.
+        wanted = signals.STOPPING if settings.in_process else (*signals.STOPPING, signals.SUSPEND)
+        with signals.told_to(loop, run.signalled, wanted), run.workers(env, settings) as workers:
             run.pardon(quarantine)
             run.begin()
             if carry is not None:
@@ -237,10 +239,25 @@ class _Run:
         )
 
     def signalled(self, signum: int) -> None:
-        """A signal asks the run to end: politely at first, then less so."""
+        """A signal asks the run to stop for a while, or to end: politely at first, then less so."""
+        if signum == signals.SUSPEND:
+            self._suspend()
+            return
         if self._policy.signalled(signum):
             self._leave_at_once(signum)
         self._stop()
+
+    def _suspend(self) -> None:
+        """Stop, with all that runs, until somebody wants us to go on; time stands still meanwhile."""
+        assert self._workers is not None
+        self._workers.pause()
+        self._listeners.pausing()
+        before = self._loop.now()
+        signals.stop()
+        now = self._loop.now()
+        self._loop.put_off(now - before)
+        self._workers.resume(now - before)
+        self._listeners.resumed(now)
 
     def _start(self, uid: str, data: Any, slot: int) -> Worker:
         assert self._workers is not None

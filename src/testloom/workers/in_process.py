@@ -71,6 +71,7 @@ class InProcessWorkers:
             pdb.post_mortem(value.__traceback__)
         self._values.put(worker.uid, value)
         sys.stdout.flush()
+        self.loop.look()
         # The environment, the directory and so on; what it has started may be our own.
         leaks, _fit = baseline.restore(spare=tree.children(os.getpid()))
         worker.wall_s, worker.cpu_s = report.wall_s, report.cpu_s
@@ -88,6 +89,13 @@ class InProcessWorkers:
         for uid in uids:
             self._untouched.pop(id(self._fragments[uid].driver), None)
             self._values.release(uid)
+
+    def pause(self) -> bool:
+        """Do nothing: what runs here is stopped with this process."""
+        return False
+
+    def resume(self, paused_s: float) -> None:
+        """Do nothing."""
 
     def close(self) -> None:
         """Nothing is left running."""

@@ -53,6 +53,12 @@ class Workers(Protocol):
     def release(self, uids: Iterable[str]) -> None:
         """Note that all fragments of a test, which might have, do not run again."""
 
+    def pause(self) -> bool:
+        """Let nothing run until `resume`; False where that cannot be done."""
+
+    def resume(self, paused_s: float) -> None:
+        """Let everything go on, after so long a pause, which does not count."""
+
     def close(self) -> None:
         """End everything."""
 

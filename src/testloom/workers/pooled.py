@@ -43,6 +43,8 @@ class PooledWorker(Worker):
         self.end: FragmentEnd | None = None
         self.wall_s = 0.0
         self.cpu_s = 0.0
+        self.paused_s = 0.0
+        """How long it was kept from running, which does not count."""
         self.max_rss_bytes = 0
         self.output = b""
         """What the fragment itself wrote to its standard streams."""

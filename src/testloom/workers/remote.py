@@ -140,6 +140,13 @@ class RemotePool:
             self._errands.terminate(worker.number)
             self.loop.call_soon(lambda: self._lose(worker, "it was killed"))
 
+    def pause(self) -> bool:
+        """Do nothing: nodes of a cluster go on."""
+        return False
+
+    def resume(self, paused_s: float) -> None:
+        """Do nothing."""
+
     def close(self) -> None:
         """End all jobs, and remove the files."""
         if not self._errands.close(_LEAVE_S):

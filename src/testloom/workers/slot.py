@@ -143,6 +143,11 @@ class Slot:
         if self._worker is worker and not (self._alive and self._kill()):
             self._loop.call_soon(lambda: self._drop(worker))
 
+    def note_pause(self, seconds: float) -> None:
+        """Take note that nothing has run for so long."""
+        if self._worker is not None:
+            self._worker.paused_s += seconds
+
     def _drop(self, worker: WarmWorker) -> None:
         """Settle *worker*, which has no process and is to have none."""
         if self._worker is worker:

@@ -9,6 +9,7 @@ after three such deaths in a row the run gives up.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final
 
@@ -190,6 +191,24 @@ class WarmPool:
         """The processes of the slots that have one."""
         return [slot.pid for slot in self._slots.values() if slot.pid]
 
+    def pause(self) -> bool:
+        """Let no slot's process run, nor anything below, until `resume`."""
+        if self._nursery is None:
+            return True
+        try:
+            self._nursery.pause()
+        except NurseryGone:
+            return False
+        return True
+
+    def resume(self, paused_s: float) -> None:
+        """Let all go on that was paused; *paused_s* does not count for what runs."""
+        for slot in self._slots.values():
+            slot.note_pause(paused_s)
+        if self._nursery is not None:
+            with contextlib.suppress(NurseryGone):
+                self._nursery.resume()
+
     def close(self) -> None:
         """End all processes and see them gone."""
         self._closed = True
@@ -207,7 +226,8 @@ class WarmPool:
 
     def settle(self, worker: WarmWorker, report: Report) -> None:
         """The fragment of *worker* ended in a process that lives."""
-        worker.wall_s, worker.cpu_s = report.wall_s, report.cpu_s
+        worker.wall_s = max(0.0, report.wall_s - worker.paused_s)
+        worker.cpu_s = report.cpu_s
         self.orders.settle(worker.uid, report)
         worker.finish(
             Returned(
@@ -221,7 +241,7 @@ class WarmPool:
 
     def lose(self, worker: WarmWorker, end: FragmentEnd) -> None:
         """The fragment of *worker* ended with its process."""
-        worker.wall_s = self.loop.now() - worker.started_at
+        worker.wall_s = self.loop.now() - worker.started_at - worker.paused_s
         self.orders.lose(worker.uid, in_words(end))
         worker.finish(end)
 
