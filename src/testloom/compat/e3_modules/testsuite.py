@@ -16,8 +16,6 @@ import sys
 from collections.abc import Mapping
 from typing import IO, Any
 
-from e3.os.process import quote_arg
-
 from testloom import discovery
 from testloom.compat.e3_modules import gaia, outputs, xunit
 from testloom.compat.e3_modules.choosing import (
@@ -43,6 +41,7 @@ from testloom.compat.e3_modules.utils import ColorConfig, dump_environ, isatty
 from testloom.compat.e3_modules.xunit_attachments import AttachmentsSettings
 from testloom.discovery import ParsedTest, Selection, TestFinder
 from testloom.discovery.yaml_tests import MISSING_DRIVER
+from testloom.drivers.programs import quoted
 from testloom.journal.rundir import RunDir
 from testloom.model.errors import UsageError
 from testloom.processes import signals
@@ -105,7 +104,7 @@ class TestsuiteCore(native.Testsuite):
 
     def write_comment_file(self, comment_file: IO[str]) -> None:
         """Write what people should know of the run to the file ``comment``."""
-        arguments = " ".join(quote_arg(arg) for arg in sys.argv)
+        arguments = quoted(sys.argv)
         comment_file.write(f"Testsuite options:\n  {arguments}\n")
 
     def dump_testsuite_result(self) -> None:
