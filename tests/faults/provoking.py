@@ -216,6 +216,10 @@ class Provoked:
         elif verb == "main-stands-still":
             self._is_stopped(process)
             assert not tree.wait_gone([process.pid], what), "it ends"
+        elif verb == "tells":
+            err = self._root / "stderr"
+            while not re.search(what, err.read_text(encoding="utf-8")):
+                assert not tree.wait_gone([process.pid], 0.05), f"it does not tell {what!r}"
         elif verb == "kill-last":
             os.kill(self._announced[-1], signal.SIGKILL)
         elif verb == "go-on":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, TextIO
 
 from testloom.console.failure import attempt_line, flaky_line, one_line, render_result
@@ -111,6 +111,10 @@ class Console(Silent):
 
     def said(self, line: str) -> None:
         self.show([[(shown_line(line), "")]])
+
+    def state(self, lines: Sequence[str]) -> None:
+        """Tell it on standard error: what is read from our output is not the answer to a signal."""
+        Writer(self.place.err).write("".join(f"{line}\n" for line in lines))
 
     def stopping(self, why: str, running: int) -> None:
         rest = f"; ending {counted(running, 'running fragment')}" if running else ""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, TextIO
 
 from testloom.console.base import Annotations, Console, Place, no_annotations
@@ -41,6 +42,10 @@ class NoConsole(Silent):
 
     def close(self) -> None:
         """Nothing is open."""
+
+    def state(self, lines: Sequence[str]) -> None:
+        """Tell it all the same: somebody has asked."""
+        Writer(sys.stderr).write("".join(f"{line}\n" for line in lines))
 
     def run_ended(self, summary: Summary) -> None:
         """Do nothing."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import IO, Final, cast
 
 from rich.console import Console as RichConsole
@@ -112,6 +112,13 @@ class LiveConsole(Console):
         if now >= self._drawn_at + FRAME_S:
             self._draw(now)
         return self._drawn_at + FRAME_S
+
+    def state(self, lines: Sequence[str]) -> None:
+        """Show it above the block."""
+        if self._live.is_started:
+            self.show([[(line, "")] for line in lines])
+        else:
+            super().state(lines)
 
     def pausing(self) -> None:
         """Erase the block: the shell is going to write here."""

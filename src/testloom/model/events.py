@@ -6,7 +6,7 @@ tell is in the journal.  Instants (`now`, `due`) are seconds on a clock that nev
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from testloom.model.result import ResultRecord
@@ -38,6 +38,9 @@ class RunListener(Protocol):
 
     def stopping(self, why: str, running: int) -> None:
         """Nothing new will start; *running* fragments are being ended."""
+
+    def state(self, lines: Sequence[str]) -> None:
+        """What the run is doing now, because somebody has asked; safe to show."""
 
     def pausing(self) -> None:
         """The run is about to be stopped, as by Ctrl-Z."""
@@ -74,6 +77,9 @@ class Silent:
         """Do nothing."""
 
     def stopping(self, why: str, running: int) -> None:
+        """Do nothing."""
+
+    def state(self, lines: Sequence[str]) -> None:
         """Do nothing."""
 
     def pausing(self) -> None:

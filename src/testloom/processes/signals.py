@@ -12,8 +12,10 @@ import os
 import signal
 import socket
 import threading
+import traceback
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator
+from types import FrameType
 from typing import NoReturn
 
 from testloom.processes import own_fds
@@ -23,6 +25,8 @@ STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 """The signals that ask a run to end."""
 SUSPEND = signal.SIGTSTP
 """The one that asks it to stop until SIGCONT comes: Ctrl-Z."""
+TELL = signal.SIGUSR1
+"""The one that asks it what it is doing."""
 
 
 @contextlib.contextmanager
@@ -128,6 +132,28 @@ def reset_in_child(ignored: Collection[int] = ()) -> None:
         with contextlib.suppress(OSError, ValueError):
             signal.signal(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+@contextlib.contextmanager
+def showing_stack() -> Iterator[None]:
+    """While the block runs, answer `TELL` with the Python stack, on standard error.
+
+    Only in the main thread, and not where somebody else handles it.
+    """
+    is_free = signal.getsignal(TELL) is signal.SIG_DFL
+    if not is_free or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(TELL, _show_stack)
+    try:
+        yield
+    finally:
+        signal.signal(TELL, signal.SIG_DFL)
+
+
+def _show_stack(_signum: int, frame: FrameType | None) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        traceback.print_stack(frame)
 
 
 def stop() -> None:

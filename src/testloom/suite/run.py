@@ -31,6 +31,7 @@ from testloom.suite.collect import Collector
 from testloom.suite.planning import Plan
 from testloom.suite.quarantine import Quarantine
 from testloom.suite.retries import RetryPolicy
+from testloom.suite.state import state_lines
 from testloom.suite.stopping import Limits, StopPolicy
 from testloom.workers.making import Workers, WorkerSettings, make_workers
 
@@ -103,8 +104,9 @@ def execute(
         plan, info, loop, journal, listeners, limits, reader_gone, collector, retrying, priorities
     )
     try:
-        # What runs in this process is stopped with it, and at once.
-        wanted = signals.STOPPING if settings.in_process else (*signals.STOPPING, signals.SUSPEND)
+        # What runs in this process is stopped with it, and shows where it is, at once.
+        others = () if settings.in_process else (signals.SUSPEND, signals.TELL)
+        wanted = (*signals.STOPPING, *others)
         with signals.told_to(loop, run.signalled, wanted), run.workers(env, settings) as workers:
             run.pardon(quarantine)
             run.begin()
@@ -243,13 +245,25 @@ class _Run:
         if signum == signals.SUSPEND:
             self._suspend()
             return
+        if signum == signals.TELL:
+            self._tell_state()
+            return
         if self._policy.signalled(signum):
             self._leave_at_once(signum)
         self._stop()
 
+    def _tell_state(self) -> None:
+        """Somebody wonders whether the run hangs."""
+        assert self._workers is not None
+        lines = state_lines(
+            self._scheduler, self._workers, now=self._loop.now(), started_at=self._started_at
+        )
+        self._listeners.state(list(lines))
+
     def _suspend(self) -> None:
         """Stop, with all that runs, until somebody wants us to go on; time stands still meanwhile."""
         assert self._workers is not None
+        self._catch_up()
         self._workers.pause()
         self._listeners.pausing()
         before = self._loop.now()

@@ -184,7 +184,8 @@ class Testsuite:
         streams.ensure()
         code = EXIT_OK
         try:
-            signum, code = self._main(args)
+            with signals.showing_stack():
+                signum, code = self._main(args)
         except UsageError as error:
             print(f"testloom: {shown(str(error))}", file=sys.stderr)  # noqa: T201 - the one way to say it
             return EXIT_USAGE

@@ -90,6 +90,10 @@ class InProcessWorkers:
             self._untouched.pop(id(self._fragments[uid].driver), None)
             self._values.release(uid)
 
+    def look(self, slot: int) -> tuple[int, bytes]:  # noqa: ARG002 - the interface's argument
+        """Know nothing: there is no process of a slot here."""
+        return 0, b""
+
     def pause(self) -> bool:
         """Do nothing: what runs here is stopped with this process."""
         return False

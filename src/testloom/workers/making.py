@@ -53,6 +53,9 @@ class Workers(Protocol):
     def release(self, uids: Iterable[str]) -> None:
         """Note that all fragments of a test, which might have, do not run again."""
 
+    def look(self, slot: int) -> tuple[int, bytes]:
+        """Return the process of *slot*, or 0, and the end of what it has written by itself."""
+
     def pause(self) -> bool:
         """Let nothing run until `resume`; False where that cannot be done."""
 

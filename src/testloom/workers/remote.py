@@ -140,6 +140,10 @@ class RemotePool:
             self._errands.terminate(worker.number)
             self.loop.call_soon(lambda: self._lose(worker, "it was killed"))
 
+    def look(self, slot: int) -> tuple[int, bytes]:  # noqa: ARG002 - the interface's argument
+        """Know nothing: there is no process of a slot here."""
+        return 0, b""
+
     def pause(self) -> bool:
         """Do nothing: nodes of a cluster go on."""
         return False

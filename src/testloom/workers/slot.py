@@ -97,6 +97,11 @@ class Slot:
         """Whether there is a process that is not on its way out."""
         return self._alive and not self._ending
 
+    @property
+    def written(self) -> bytes:
+        """What the process has written by itself since its fragment began."""
+        return self._capture.content()
+
     # -- orders -----------------------------------------------------------------------------
 
     @property

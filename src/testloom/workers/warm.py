@@ -191,6 +191,11 @@ class WarmPool:
         """The processes of the slots that have one."""
         return [slot.pid for slot in self._slots.values() if slot.pid]
 
+    def look(self, slot: int) -> tuple[int, bytes]:
+        """Return the process of *slot*, or 0, and the end of what it has written by itself."""
+        found = self._slots.get(slot)
+        return (0, b"") if found is None else (found.pid, found.written)
+
     def pause(self) -> bool:
         """Let no slot's process run, nor anything below, until `resume`."""
         if self._nursery is None:
