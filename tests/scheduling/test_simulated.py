@@ -2,7 +2,7 @@
 
 After each event the state of everything is compared with a model so simple that it is obviously right.
 
-``TESTLOOM_SIMULATIONS=10000`` in the environment asks for so many worlds, ``TESTLOOM_SEED`` for others.
+``TESTLOOM_SIMULATIONS=10000`` in the environment asks for so many worlds, ``TESTLOOM_TEST_SEED`` for others.
 What fails says its seed; seeds that have found something belong into `KEPT`.
 """
 
@@ -21,7 +21,7 @@ from testloom.scheduling.resources import PLACES, Needs, Resources
 from testloom.scheduling.slots import Slots
 
 WORLDS = int(os.environ.get("TESTLOOM_SIMULATIONS", "150"))
-SEED = int(os.environ.get("TESTLOOM_SEED", "1"))
+SEED = int(os.environ.get("TESTLOOM_TEST_SEED", "1"))
 KEPT: tuple[int, ...] = ()
 
 

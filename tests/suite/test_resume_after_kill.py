@@ -1,6 +1,6 @@
 """Runs that are killed at random moments, and resumed until they end.
 
-``TESTLOOM_KILLS=50`` in the environment asks for so many rounds, ``TESTLOOM_SEED`` for other moments.
+``TESTLOOM_KILLS=50`` in the environment asks for so many rounds, ``TESTLOOM_TEST_SEED`` for other moments.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from testloom.model.status import TestStatus
 from testloom.model.summary import Summary
 
 ROUNDS = int(os.environ.get("TESTLOOM_KILLS", "2"))
-SEED = int(os.environ.get("TESTLOOM_SEED", "1"))
+SEED = int(os.environ.get("TESTLOOM_TEST_SEED", "1"))
 LIMIT_S = 60.0
 SUITE = '''
 import os
