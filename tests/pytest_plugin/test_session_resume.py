@@ -160,3 +160,44 @@ def test_there_must_be_a_session_to_resume(
     assert session.code == 4
     assert "there is no earlier session with --slots or --testloom-history to resume" in session.out
     assert "Traceback" not in session.out
+
+
+def test_what_tests_say_to_junitxml_itself_is_said_in_slots_and_when_resumed(
+    write: Callable[..., None], run_pytest: RunPytest, tmp_path: Path
+) -> None:
+    write(
+        **{
+            "test_it.py": """
+                import pytest
+                @pytest.mark.parametrize("n", range(6))
+                def test_says(n, record_xml_attribute, record_property, record_testsuite_property):
+                    record_xml_attribute("number", n)
+                    record_xml_attribute("classname", "another")
+                    record_property("twice", 2 * n)
+                    record_testsuite_property("all", "the same")
+                    record_testsuite_property("of", n)
+                @pytest.fixture
+                def no_setup(record_xml_attribute):
+                    record_xml_attribute("number", "none")
+                    raise RuntimeError("no set-up")
+                def test_has_no_setup(no_setup): pass
+            """
+        }
+    )
+
+    def said(*options: str) -> tuple[dict[str, Any], set[tuple[str | None, ...]]]:
+        run_pytest("--tb=short", *options)
+        report = tmp_path / "junit.xml"
+        of_all = ET.parse(report).find("testsuite/properties")
+        assert of_all is not None
+        return cases(report), {(one.get("name"), one.get("value")) for one in of_all}
+
+    alone = said()
+    slots = said("--slots", "2")
+    resumed = said("--testloom-resume")
+
+    assert slots == alone
+    assert resumed == alone
+    assert alone[1] == {("all", "the same"), *(("of", str(n)) for n in range(6))}
+    assert alone[0]["test_says[3]"][0][1]["number"] == "3"
+    assert alone[0]["test_says[3]"][0][1]["classname"] == "another"

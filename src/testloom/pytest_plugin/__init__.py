@@ -91,6 +91,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
         if recording.is_wanted(config):
             plugins.register(recording.Recording(config), "testloom-recording")
+    if config.getoption("xmlpath", None) and not hasattr(config, "workerinput"):
+        from testloom.pytest_plugin import junit  # noqa: PLC0415 - few sessions need it
+
+        if plugins.hasplugin("testloom-recording") or config.getoption("slots"):
+            plugins.register(junit.Junit(config), "testloom-junit")
     if config.getoption("slots"):
         from testloom.pytest_plugin import slots  # noqa: PLC0415 - few sessions need it
 
