@@ -17,6 +17,7 @@ MARKERS = (
     "exclusive: testloom: nothing runs beside this test, with --slots",
     "group(name, limit=1): testloom: at most LIMIT tests of a group run at a time, with --slots",
 )
+_SETTINGS = ("auto", "on", "off")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -86,26 +87,36 @@ def pytest_configure(config: pytest.Config) -> None:
         from testloom.pytest_plugin import collecting  # noqa: PLC0415 - few sessions need it
 
         plugins.register(collecting.Collecting(config), "testloom-collecting")
-    if _may_be_recorded(config):
+    if _is_recorded(config):
         from testloom.pytest_plugin import recording  # noqa: PLC0415 - few sessions need it
 
-        if recording.is_wanted(config):
-            plugins.register(recording.Recording(config), "testloom-recording")
-    if config.getoption("xmlpath", None) and not hasattr(config, "workerinput"):
+        record = recording.Recording(config)
+        plugins.register(record, "testloom-recording")
+        plugins.register(recording.Listening(record), "testloom-listening")
+    is_told = plugins.hasplugin("testloom-recording") or config.getoption("slots")
+    if is_told and config.getoption("xmlpath", None) and not hasattr(config, "workerinput"):
         from testloom.pytest_plugin import junit  # noqa: PLC0415 - few sessions need it
 
-        if plugins.hasplugin("testloom-recording") or config.getoption("slots"):
-            plugins.register(junit.Junit(config), "testloom-junit")
+        plugins.register(junit.Junit(config), "testloom-junit")
     if config.getoption("slots"):
         from testloom.pytest_plugin import slots  # noqa: PLC0415 - few sessions need it
 
         slots.register(config)
 
 
-def _may_be_recorded(config: pytest.Config) -> bool:
+def _is_recorded(config: pytest.Config) -> bool:
     """Tell whether something asks for a record; nothing is kept of a session that does not."""
-    options = ("testloom_report", "testloom_resume", "testloom_history", "slots")
-    return any(map(config.getoption, options)) or config.getini("testloom_history") != "auto"
+    option = config.option
+    if hasattr(config, "workerinput") or option.collectonly:
+        return False
+    if option.testloom_report or option.testloom_resume:
+        return True
+    if option.testloom_history is not None:
+        return bool(option.testloom_history)
+    setting = config.getini("testloom_history")
+    if setting not in _SETTINGS:
+        raise pytest.UsageError(f"testloom_history: {setting!r}; write one of {_SETTINGS}")
+    return bool(setting == "on" or (setting == "auto" and option.slots not in (None, "0")))
 
 
 def _has_suite(config: pytest.Config) -> bool:

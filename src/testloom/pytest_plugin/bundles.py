@@ -34,6 +34,7 @@ def bundles(
     together = together or {}
     found: dict[Hashable, list[int]] = {}
     whole: set[Hashable] = set()
+    scopes: dict[int, int] = {}
     for number, item in enumerate(items):
         if number in without:
             continue
@@ -41,7 +42,7 @@ def bundles(
         if key is not None:
             whole.add(key)
         else:
-            owner = _owner(item)
+            owner = _owner(item, scopes)
             key = number if owner is None else (id(owner),)
             if isinstance(owner, pytest.Class):
                 whole.add(key)
@@ -99,9 +100,16 @@ def components(follows: Mapping[str, Iterable[str]]) -> dict[str, str]:
     return {name: lead(name) for name in leader}
 
 
-def _owner(item: Any) -> Any:
-    """Return the collector whose fixtures *item* shares; None if there is none."""
-    scope = _widest(item)
+def _owner(item: Any, scopes: dict[int, int]) -> Any:
+    """Return the collector whose fixtures *item* shares; None if there is none.
+
+    *scopes* is what is known already: items that one function is the origin of have one and the
+    same description of their fixtures.
+    """
+    info = getattr(item, "_fixtureinfo", None)
+    scope = scopes.get(id(info))
+    if scope is None:
+        scope = scopes[id(info)] = _widest(info)
     if scope == 0:
         return None
     wanted = _OWNERS[scope]
@@ -113,8 +121,7 @@ def _owner(item: Any) -> Any:
     return None if scope == 1 else next((n for n in chain if isinstance(n, pytest.Module)), None)
 
 
-def _widest(item: Any) -> int:
-    info = getattr(item, "_fixtureinfo", None)
+def _widest(info: Any) -> int:
     widest = 0
     for definitions in info.name2fixturedefs.values() if info is not None else ():
         for definition in definitions:

@@ -105,9 +105,6 @@ def _settle(config: pytest.Config, slot: int, stacks: int) -> None:
     for plugin in list(plugins.get_plugins()):
         if type(plugin).__name__ == "LogXML":
             plugins.unregister(plugin)
-    recording = plugins.getplugin("testloom-recording")
-    if recording is not None:
-        plugins.unregister(recording)
     if fault_handler_stderr_fd_key in config.stash:
         config.stash[fault_handler_stderr_fd_key] = stacks
     data = getattr(_coverage(config), "_data", None)

@@ -86,9 +86,13 @@ def kept_fixtures(items: Sequence[Any], directory: Callable[[], Path]) -> list[K
         pytest.UsageError: one is not of scope session, or has parameters.
     """
     found: dict[int, Kept] = {}
+    seen: set[int] = set()
     for number, item in enumerate(items):
         info = getattr(item, "_fixtureinfo", None)
-        for definitions in info.name2fixturedefs.values() if info is not None else ():
+        if info is None or id(info) in seen:
+            continue
+        seen.add(id(info))
+        for definitions in info.name2fixturedefs.values():
             for one in definitions:
                 if id(one) not in found and getattr(one.func, _MARK, False):
                     _check(one)

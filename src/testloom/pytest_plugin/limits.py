@@ -7,6 +7,8 @@ from typing import Any, Final
 
 import pytest
 
+from testloom.pytest_plugin.marked import marked
+
 _MORE_S: Final = 1.0
 """What is added where pytest-timeout is to act first: it knows more of the test."""
 
@@ -20,7 +22,10 @@ def limits_of(items: Sequence[Any], limit_s: float | None) -> list[float | None]
     if not items:
         return []
     has_rival = items[0].config.pluginmanager.hasplugin("timeout")
-    return [_limit_of(item, limit_s, has_rival=has_rival) for item in items]
+    limits = [limit_s] * len(items)
+    for number, item in marked(items, ("timeout",)):
+        limits[number] = _limit_of(item, limit_s, has_rival=has_rival)
+    return limits
 
 
 def _limit_of(item: Any, limit_s: float | None, *, has_rival: bool) -> float | None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from testloom.model.errors import UsageError
+from testloom.pytest_plugin.marked import marked
 from testloom.scheduling import Needs
 
 
@@ -19,7 +20,7 @@ def needs_of(items: Sequence[Any]) -> tuple[dict[int, Needs], dict[str, int]]:
     """
     needs: dict[int, Needs] = {}
     limits: dict[str, int] = {}
-    for number, item in enumerate(items):
+    for number, item in marked(items, ("slots", "exclusive", "group")):
         slots = _slots(item)
         is_exclusive = item.get_closest_marker("exclusive") is not None
         groups = dict(_group(item, marker) for marker in item.iter_markers("group"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Sequence
-from typing import Any, Final
+from typing import Any
 
 import pytest
 
@@ -19,23 +19,6 @@ from testloom.model.history import Recap
 from testloom.pytest_plugin import wire
 from testloom.pytest_plugin.session_run import SessionRun, settings_of
 from testloom.pytest_plugin.telling import tell
-
-_SETTINGS: Final = ("auto", "on", "off")
-
-
-def is_wanted(config: pytest.Config) -> bool:
-    """Tell whether this session is to be recorded."""
-    option: Any = config.option
-    if hasattr(config, "workerinput") or option.collectonly:
-        return False
-    if option.testloom_report or option.testloom_resume:
-        return True
-    if option.testloom_history is not None:
-        return bool(option.testloom_history)
-    setting = config.getini("testloom_history")
-    if setting not in _SETTINGS:
-        raise pytest.UsageError(f"testloom_history: {setting!r}; write one of {_SETTINGS}")
-    return setting == "on" or (setting == "auto" and option.slots not in (None, "0"))
 
 
 class Recording:
@@ -51,8 +34,17 @@ class Recording:
         self._is_asked_for = option.testloom_report or option.testloom_resume
         self._run: SessionRun | None = None
         self._note = ""
-        self._reports: dict[str, list[Any]] = {}
         self._has_begun = self._has_failed = False
+
+    def keep(self, nodeid: str, some: Sequence[Any], done: wire.Item | None = None) -> None:
+        """Write down what came of a test: its reports *some*, which a slot has told as *done*."""
+        run = self._run
+        if run is None or self._has_failed or nodeid in run.carried or os.getpid() != self._pid:
+            return
+        try:
+            run.keep(nodeid, some, done)
+        except JournalError as error:
+            self._cannot_keep(error)
 
     def pytest_report_header(self) -> str | None:
         """Say what is not possible."""
@@ -91,25 +83,11 @@ class Recording:
         return (yield)
 
     @pytest.hookimpl(trylast=True)
-    def pytest_runtest_logreport(self, report: Any) -> None:
-        """Keep a report until its test has ended."""
-        if self._run is not None and os.getpid() == self._pid:
-            self._reports.setdefault(report.nodeid, []).append(report)
-
-    def pytest_runtest_logfinish(self, nodeid: str) -> None:
-        """Write down what came of a test."""
-        some = self._reports.pop(nodeid, None)
-        if some and os.getpid() == self._pid:
-            self._keep(nodeid, some)
-
-    @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the reports; a session without them is not as it was asked for."""
         run = self._run
         if run is None or os.getpid() != self._pid:
             return
-        for nodeid in list(self._reports):  # of tests that never finished
-            self._keep(nodeid, self._reports.pop(nodeid))
         is_stopped = session.exitstatus == pytest.ExitCode.INTERRUPTED
         try:
             code = run.end(
@@ -153,16 +131,33 @@ class Recording:
                 raise pytest.UsageError(f"testloom: {error}") from error
             self._note = f"this session is not recorded: {error}"
 
-    def _keep(self, nodeid: str, some: list[Any]) -> None:
-        if self._run is None or self._has_failed or nodeid in self._run.carried:
-            return
-        try:
-            self._run.keep(nodeid, some)
-        except JournalError as error:
-            self._cannot_keep(error)
-
     def _cannot_keep(self, error: JournalError) -> None:
         assert self._run is not None
         if not self._has_failed:
             self._has_failed = True
             self._run.problems.append(f"the results cannot be kept: {error}")
+
+
+class Listening:
+    """The hooks by which *recording* hears of tests, as long as no slots tell it themselves."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+        self._reports: dict[str, list[Any]] = {}
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        """Keep a report until its test has ended."""
+        self._reports.setdefault(report.nodeid, []).append(report)
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """Write down what came of a test."""
+        some = self._reports.pop(nodeid, None)
+        if some:
+            self._recording.keep(nodeid, some)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        """Write down what came of tests that never finished."""
+        for nodeid in list(self._reports):
+            self._recording.keep(nodeid, self._reports.pop(nodeid))

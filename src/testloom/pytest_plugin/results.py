@@ -15,12 +15,11 @@ import pytest
 from testloom.drivers.pytest_driver import log_of, verdict_of
 from testloom.model import records
 from testloom.model.log import Log
-from testloom.model.result import ResultHead, ResultRecord, TestResult
+from testloom.model.result import ResultHead, TestResult
 from testloom.model.status import PASSING_STATUSES, TestStatus
 from testloom.pytest_plugin import wire
 
 _TAKEN_OVER: Final = frozenset(s.name for s in PASSING_STATUSES | {TestStatus.XFAIL})
-_encode = msgspec.json.Encoder().encode
 
 
 class Made(NamedTuple):
@@ -31,55 +30,51 @@ class Made(NamedTuple):
     """The JSON of its `ResultRecord`."""
 
 
+class _Plain(msgspec.Struct):
+    """A `ResultRecord` of a test that passed and said nothing, with its reports."""
+
+    name: str
+    status: str
+    reports: wire.Item
+
+
 class Results:
     """Makes results of reports."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._gathered = wire.Gathered(config)
 
-    def of(self, nodeid: str, reports: Sequence[Any]) -> tuple[list[Made], bool]:
-        """Return the results of test *nodeid*, and whether another session may take them over."""
-        made = _pushed(reports)
-        if not made and (plain := self._plain(nodeid, reports)):
-            return plain, True
-        made = made or [_told(nodeid, reports)]
+    def of(
+        self, nodeid: str, reports: Sequence[Any], done: wire.Item | None = None
+    ) -> tuple[list[Made], bool]:
+        """Return the results of test *nodeid*, and whether another session may take them over.
+
+        *done* is what a slot has told of it, if that is where the *reports* are from.
+        """
+        told = self._told(reports) if done is None else wire.kept_of(done)
+        if told is not None and not told.others and not any(p.sections for _, p in told.passed):
+            status = TestStatus.PASS.name
+            record = wire.as_json(_Plain(nodeid, status, told))
+            return [Made(ResultHead(name=nodeid, status=status), record)], True
+        made = _pushed(reports) or [_made_of(nodeid, reports)]
         if not all(one.head.status in _TAKEN_OVER for one in made):
             return made, True  # as one that failed, or was skipped
-        own = self._written(reports)
-        if own is None:
+        if told is None:
             return made, False
-        return [*made[:-1], _with_reports(made[-1], own)], True
-
-    def _plain(self, nodeid: str, reports: Sequence[Any]) -> list[Made]:
-        """Return the result of a test that passed and said nothing; nothing for any other."""
-        for report in reports:
-            if report.outcome != "passed" or report.sections or report.longrepr is not None:
-                return []
-            if report.user_properties or hasattr(report, "wasxfail"):
-                return []
-        own = self._written(reports)
-        if own is None:
-            return []
-        status = TestStatus.PASS.name
-        head = ResultHead(name=nodeid, status=status)
         try:
-            record = _encode(ResultRecord(name=nodeid, status=status))
-        except UnicodeEncodeError:
-            return []
-        return [_with_reports(Made(head, record), own)]
+            return [*made[:-1], _with_reports(made[-1], wire.as_json(told))], True
+        except (TypeError, ValueError, OverflowError, RecursionError):  # what plugins have added
+            return made, False
 
-    def _written(self, reports: Sequence[Any]) -> bytes | None:
-        """Return *reports* as JSON; None if they cannot be told to another session."""
+    def _told(self, reports: Sequence[Any]) -> wire.Item | None:
+        """Return *reports* as another session can be told of them; None if that is not possible."""
         gathered = self._gathered
         gathered.begin(-1)
         for report in reports:
             if hasattr(report, "node"):  # of pytest-xdist, whose workers are not there later
                 return None
             gathered.add(report)
-        try:
-            return gathered.written()
-        except (TypeError, ValueError, OverflowError, RecursionError):  # what plugins have added
-            return None
+        return wire.kept_of(gathered.item)
 
 
 class _Reports(msgspec.Struct):
@@ -106,7 +101,7 @@ def _pushed(reports: Sequence[Any]) -> list[Made]:
     return [_made(text.encode()) for text in texts]
 
 
-def _told(nodeid: str, reports: Sequence[Any]) -> Made:
+def _made_of(nodeid: str, reports: Sequence[Any]) -> Made:
     """Return the result that pytest's *reports* tell of."""
     status, message = verdict_of(reports)
     result = TestResult(nodeid, status=status)

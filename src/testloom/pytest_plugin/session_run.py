@@ -193,13 +193,13 @@ class SessionRun:
             for request in self._requests
         ]
 
-    def keep(self, nodeid: str, some: Sequence[Any]) -> None:
-        """Keep what came of test *nodeid*, which pytest's reports *some* tell.
+    def keep(self, nodeid: str, some: Sequence[Any], done: wire.Item | None) -> None:
+        """Keep what came of test *nodeid*, which pytest's reports *some* tell, or a slot's *done*.
 
         Raises:
             JournalError: that is not possible.
         """
-        made, is_final = self._results.of(nodeid, some)
+        made, is_final = self._results.of(nodeid, some, done)
         for one in made:
             self._add(nodeid, one, some, settles=is_final and one is made[-1])
 

@@ -8,6 +8,7 @@ turn because of what another one has to tell.
 from __future__ import annotations
 
 import collections
+import gc
 import itertools
 import os
 import signal
@@ -53,6 +54,10 @@ class SlotRun:
         self._session: Any = session
         self._config = session.config
         self._items: Sequence[Any] = session.items
+        plugins = session.config.pluginmanager
+        self._recording: Any = plugins.getplugin("testloom-recording")
+        if self._recording is not None:
+            plugins.unregister(name="testloom-listening")  # it is told here, at less cost
         count = min(count, len(self._items))
         self._limits = limits_of(self._items, limit_s)
         self._needs, limits = needs_of(self._items)
@@ -108,6 +113,7 @@ class SlotRun:
 
     def run(self) -> None:
         """Run everything; raise what pytest's own loop would raise at its end."""
+        gc.freeze()  # all that was collected stays: not to be walked over again and again
         try:
             with signals.told_to(self.loop, self._interrupted, (signal.SIGINT,)):
                 try:
@@ -120,6 +126,7 @@ class SlotRun:
                         kept.take_back()
                 self._tell_all()
         finally:
+            gc.unfreeze()
             self.loop.close()
         session = self._session
         if self._error is not None:
@@ -274,8 +281,7 @@ class SlotRun:
         """Return which items failed last, and how long items usually take, as far as is known."""
         cache = getattr(self._config, "cache", None)
         failed = set(cache.get("cache/lastfailed", {})) if cache is not None else set()
-        recording: Any = self._config.pluginmanager.getplugin("testloom-recording")
-        recap = recording.recap if recording is not None else Recap()
+        recap = self._recording.recap if self._recording is not None else Recap()
         failed |= {past.test for past in recap.latest.values() if past.status.is_bad}
         usual_s = recap.usual_s
         names = [item.nodeid for item in self._items]
@@ -324,20 +330,28 @@ class SlotRun:
         item = self._items[done.number] if done.number >= 0 else None
         wire.tell_warnings(done, self._config)
         location = None if item is None else wire.location_of(done, item)
-        self._pass_on(item, wire.reports_of(done, item, self._config), location)
+        plain = None if done.others else done  # reports are made of parts of the others
+        self._pass_on(item, wire.reports_of(done, item, self._config), location, plain)
         if done.ends and self._error is None:
             self._error = _error_of(done)
             self._stop(Phase.TERMINATING)
 
-    def _pass_on(self, item: Any, reports: Sequence[Any], location: Any) -> None:
+    def _pass_on(
+        self, item: Any, reports: Sequence[Any], location: Any, done: wire.Item | None = None
+    ) -> None:
         """Let pytest's hooks know, as if the item had just run here."""
         session = self._session
         if session.shouldfail or session.shouldstop:
             return
+        recording = self._recording
         if item is not None:
+            if recording is not None:  # whoever is told of a result can rely on it
+                recording.keep(item.nodeid, reports, done)
             tell(item, reports, location)
         else:
             for report in reports:
+                if recording is not None:
+                    recording.keep(report.nodeid, [report])
                 self._config.hook.pytest_runtest_logreport(report=report)
         if session.shouldfail or session.shouldstop:
             self._stop(Phase.TERMINATING)
