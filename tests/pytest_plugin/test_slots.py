@@ -379,3 +379,46 @@ def test_of_a_thousand_tests_exactly_the_thirty_that_die_fail(
 
     assert session.names("failure") == {f"test_it::test_it[{n}]" for n in range(7, 990, 33)}
     assert session.last_line == "30 failed, 970 passed"
+
+
+def test_a_slot_whose_process_cannot_be_killed_is_given_up_and_others_go_on(
+    write: Callable[..., None], run_pytest: Callable[..., Any]
+) -> None:
+    """As with one that hangs in the kernel: here the process hangs that would kill it."""
+    write(
+        **{
+            "conftest.py": """
+                import os, signal
+                from pathlib import Path
+                from testloom.pytest_plugin.lanes import Lane
+                from testloom.workers import slot
+
+                slot._KILL_S = Lane.grace_s = 0.2
+                main = os.getpid()
+
+                def pytest_runtest_logreport(report):
+                    if report.failed and os.getpid() == main:
+                        os.kill(int(Path("nursery").read_text()), signal.SIGCONT)
+            """,
+            "test_it.py": """
+                import os, signal, threading
+                from pathlib import Path
+                import pytest
+
+                @pytest.mark.timeout(0.3)
+                def test_stays():
+                    Path("nursery").write_text(str(os.getppid()))
+                    os.kill(os.getppid(), signal.SIGSTOP)
+                    threading.Event().wait()
+
+                @pytest.mark.parametrize("n", range(20))
+                def test_goes_on(n): pass
+            """,
+        }
+    )
+
+    session = run_pytest("--slots", "2")
+
+    assert (session.code, session.last_line) == (1, "1 failed, 20 passed")
+    assert session.names("failure") == {"test_it::test_stays"}
+    assert "cannot be killed; the slot is given up" in session.out
