@@ -140,7 +140,7 @@ def test_what_failed_last_comes_first(project: Project) -> None:
 def test_a_random_order_can_be_had_again_by_its_seed(project: Project) -> None:
     project.says("c", "y")
     _, lines = project.command("-j1", "--order=random")
-    (line,) = told(lines, "order: random; --seed ")
+    (line,) = told(lines, "random order; --seed ")
     seed = line.split("--seed ")[1].split()[0]
     assert lines[0].endswith(f", seed {seed}")
     first = project.order()

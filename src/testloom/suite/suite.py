@@ -234,7 +234,7 @@ class Testsuite:
             self.notes.extend([carry.note] if carry else [])
             info = self._info(run_dir, options, the_plan)
             if info.seed is not None:
-                self.notes.append(f"order: random; --seed {info.seed} runs tests in the same one")
+                self.notes.append(f"random order; --seed {info.seed} repeats it")
             settings = worker_settings(options, info, distributor)
             self._places.name_run(settings.name, run_dir.path)
             order, expected = self._earlier.begin(run_dir, the_plan, info)
