@@ -13,7 +13,7 @@ from typing import Any
 
 _SHORT = struct.Struct("!i")
 _LONG = struct.Struct("!Q")
-_READ_BYTES = 1 << 20
+_READ_BYTES = 1 << 16
 
 
 class QueuePipe:

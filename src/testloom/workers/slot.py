@@ -40,7 +40,8 @@ from testloom.workers.messages import Order, Report
 if TYPE_CHECKING:
     from testloom.workers.warm import WarmPool, WarmWorker
 
-_READ_BYTES: Final = 1 << 17
+_READ_BYTES: Final = 1 << 16
+"""For more, the C library asks the system for memory each time: ten times as long as the read."""
 _KEEP_BYTES: Final = 1 << 20
 _MAX_READS: Final = 16
 """How much of its output is read before a fragment is settled, in case something goes on writing."""
