@@ -11,6 +11,7 @@ from typing import Final
 from testloom.console.failure import STATUS_STYLES
 from testloom.console.look import Look
 from testloom.console.proposing import next_commands
+from testloom.console.slots import slots_line
 from testloom.console.spans import Line, Span, text_of
 from testloom.console.text import (
     cells,
@@ -57,6 +58,7 @@ def render_summary(summary: Summary, *, look: Look, durations: int = SLOWEST) ->
         *_named("To be looked at", groups.to_verify, look),
         *_named("Flaky", groups.flaky, look),
         *_slowest(summary.entries, look, durations),
+        *slots_line(summary, look, " Slots".ljust(_LABEL)),
         *_notes(summary.notes, look),
         *_results(summary),
         *stopped_line(summary),

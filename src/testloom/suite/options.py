@@ -301,7 +301,8 @@ def build_parser(
     add_resume_options(again)
     _add_debugging(parser.group("Debug"))
     baselines = parser.group("Baselines")
-    baselines.ours("-u --update-baselines", None, "replace expected by actual outputs")
+    update = "replace expected by actual outputs"
+    baselines.ours("-u --update --update-baselines", None, update, dest="update_baselines")
     _add_output(parser.group("Output"))
     _add_results(parser.group("Results"))
     add_history(parser.group("Earlier runs").ours)
