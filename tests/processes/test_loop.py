@@ -285,3 +285,11 @@ def test_what_came_while_nothing_could_run_comes_before_the_limits(
     loop.run_once()
     loop.close()
     assert came == ["news"]
+
+
+def test_what_is_to_come_soon_does_not_wait_for_a_timer(loop: EventLoop, in_time: None) -> None:
+    came: list[str] = []
+    loop.call_at(loop.now() + 1000.0, lambda: came.append("limit"))
+    loop.call_soon(lambda: came.append("soon"))
+    loop.run_once()
+    assert came == ["soon"]

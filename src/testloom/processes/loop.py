@@ -138,10 +138,9 @@ class EventLoop:
             self.look()
             # What was done between two looks takes no time that is worth mentioning.
             self.put_off(overslept_s(before, wait_s, self._looked_at))
-            timeout = self._longest_wait()
-            # The last: a clock that somebody else moves.
-            if ready or not timeout or self._looked_at <= before:
+            if ready or not timeout or self._looked_at <= before:  # a clock that somebody moves
                 return ready
+            timeout = self._longest_wait() or 0.0
 
     def look(self) -> None:
         """Take note of the time: what was done until now was work, not a pause."""
