@@ -52,6 +52,7 @@ MASKS = (
     (r"\b\d+ slots?, \S+$", "N slots, PLATFORM"),
     (r"\bslot \d+ ", "slot N "),
     (r"^ Slowest .*", " Slowest"),
+    (r" \(pid \d+, .*$", " (pid)"),
     (r"([─═])+", r"\1"),
     (r"[ \t]+$", ""),
 )

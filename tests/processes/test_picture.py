@@ -20,9 +20,7 @@ def test_processes_below_are_shown_with_what_they_run_and_where_they_wait() -> N
     tree.kill_below(os.getpid())
 
     assert len(lines) == 1
-    expected = (
-        rf"(sleep 99|sh -c .*) \(pid {grandchild}, \w+, \d\.\d\d s of CPU time(, waits in \w+)?\)"
-    )
+    expected = rf"(sleep 99|sh -c .*) \(pid {grandchild}, \w+, \d\.\d\d s of CPU time(, waits in [\w.< ]+)?\)"
     assert re.fullmatch(expected, lines[0])
 
 
@@ -47,7 +45,7 @@ def test_long_command_lines_are_cut() -> None:
     tree.kill_tree(child.pid)
     child.wait()
     tree.kill_below(os.getpid())
-    assert len(line) < 200
+    assert len(line) < 300
 
 
 def test_a_process_that_has_gone_is_not_shown(gone: Callable[[int], bool]) -> None:

@@ -60,7 +60,7 @@ def test_who_takes_too_long_may_clean_up(lab: Any) -> None:
     ran = lab.run(timeout_s=0.2)
 
     assert ran["a.run"] == FragmentTimedOut(0.2)
-    assert ran.output("a.run").endswith("cleaned up\n")
+    assert "cleaned up\n" in ran.output("a.run")
 
 
 @pytest.mark.usefixtures("fast_grace")

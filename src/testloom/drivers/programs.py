@@ -16,6 +16,7 @@ from typing import IO, Any, Final, TypeAlias, assert_never
 
 from testloom.model import reason
 from testloom.model.log import binary_repr
+from testloom.model.names import encodable
 from testloom.model.outcome import (
     Exited,
     Killed,
@@ -37,6 +38,9 @@ Stdin: TypeAlias = "int | str | bytes | os.PathLike[str] | IO[Any] | None"
 
 MAX_SHOWN: Final = 1 << 20
 """Characters of one program's output that a result keeps in its log."""
+
+DOING: Final = "What it was doing when its time was up:"
+"""Stands in a log above the processes of a program that was ended."""
 
 _STATUS_TIMED_OUT: Final = 2
 _STATUS_NOT_STARTED: Final = 5
@@ -141,6 +145,8 @@ def record(
         process["errors"] = _clipped(shown)
         if shown:
             log = f"{log}Errors: \n{cut(shown, line_count)}\n"
+    if run.doing:
+        log += "".join([f"{DOING}\n", *(f"  {encodable(line)}\n" for line in run.doing)])
     note(result, log)
     result.processes.append(process)
     if run.leaked:

@@ -34,6 +34,7 @@ from testloom.model.outcome import (
 from testloom.processes import tree
 from testloom.processes.capture import Capture
 from testloom.processes.clock import TICK_S, SystemClock, overslept_s
+from testloom.processes.picture import picture
 
 KEEP_BYTES = 16 * 1024 * 1024
 GRACE_S = 5.0
@@ -83,6 +84,8 @@ class ProgramRun:
     """Largest resident set.  Linux counts from the fork, so it is never less than our own."""
     leaked: tuple[str, ...] = ()
     """The processes it left behind, which were killed."""
+    doing: tuple[str, ...] = ()
+    """What its processes were doing when its time was up, a line each."""
 
 
 def run(program: Program) -> ProgramRun:
@@ -203,6 +206,7 @@ class _Watch:
         self._looked_at = started_at
         self._paused_s = 0.0
         self._leaked: list[str] = []
+        self._doing: tuple[str, ...] = ()
         _running.add(self)
 
     def close(self) -> None:
@@ -226,6 +230,7 @@ class _Watch:
                 self._forced = OutputLimit(limit)
             else:
                 self._forced = TimedOut(program.timeout_s or 0.0)
+                self._doing = tuple(picture(os.getpid(), self._others(with_leader=False)))
             self._end()
         self._ended_at = _now()
         self._sweep()
@@ -366,6 +371,7 @@ class _Watch:
             cpu_s=self._cpu_s,
             max_rss_bytes=self._max_rss,
             leaked=tuple(dict.fromkeys(self._leaked)),
+            doing=self._doing,
         )
 
     def _own_end(self) -> ProgramEnd:

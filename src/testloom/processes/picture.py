@@ -5,7 +5,9 @@ Nothing here waits for a process or disturbs it, so it can be called for one tha
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Container
 from typing import Final
 
 from testloom.processes import tree
@@ -21,13 +23,19 @@ _WORDS: Final = {
     "Z": "ended",
     "I": "idle",
 }
+_CALLS: Final = 3
+_ENTRIES: Final = ("do_syscall", "entry_", "ret_from_")
+"""What each call to the kernel begins with."""
 _LONGEST: Final = 100
 """Characters of a command line."""
 
 
-def picture(pid: int) -> list[str]:
-    """Return a line for each process below *pid*, parents first; it itself is not among them."""
-    below = tree.descendants(pid)
+def picture(pid: int, without: Container[int] = ()) -> list[str]:
+    """Return a line for each process below *pid*, parents first; it itself is not among them.
+
+    The trees of *without* are left out.
+    """
+    below = tree.descendants(pid, without)
     lines = [line for one in below[:MOST] if (line := of_one(one))]
     if len(below) > MOST:
         lines.append(f"and {len(below) - MOST} more processes")
@@ -66,7 +74,15 @@ def _what(pid: int) -> str:
 
 
 def _where_it_waits(pid: int) -> str:
-    """Return the function of the kernel in which *pid* sleeps, as far as we may know."""
+    """Return the function of the kernel in which *pid* sleeps, as far as we may know.
+
+    Where we may see more than that one (only root may), those that have called it follow.
+    """
+    with contextlib.suppress(OSError):
+        calls = [line.split()[1].partition("+")[0] for line in _read(pid, "stack").splitlines()]
+        calls = [call for call in calls if not call.startswith(_ENTRIES)]
+        if calls:
+            return " < ".join(calls[:_CALLS])
     try:
         name = _read(pid, "wchan").strip()
     except OSError:

@@ -34,6 +34,7 @@ from testloom.processes.capture import Capture
 from testloom.processes.channel import Frames, ProtocolError, frame
 from testloom.processes.loop import READ, WRITE, EventLoop, Timer
 from testloom.processes.nursery import News, NurseryGone
+from testloom.processes.picture import of_one, picture
 from testloom.workers import messages
 from testloom.workers.messages import Order, Report
 
@@ -85,6 +86,8 @@ class Slot:
         """Whether it did not die although it was killed."""
         self._why = ""
         """Why it was killed."""
+        self._doing: list[str] = []
+        """What it and its processes did when the time of the fragment was up."""
         self._patience: Timer | None = None
         """What will be done if it does not do what is expected of it next."""
         self._sock: socket.socket | None = None
@@ -141,6 +144,8 @@ class Slot:
 
     def terminate(self, worker: WarmWorker) -> None:
         """Ask the process to end if it runs, or is to run, *worker*."""
+        if self._worker is worker and worker.timed_out and self.pid:
+            self._doing = [of_one(self.pid), *picture(self.pid)]
         if self._worker is worker and not (self._alive and self._pool.end_process(self.number)):
             self._loop.call_soon(lambda: self._drop(worker))
 
@@ -163,6 +168,7 @@ class Slot:
 
     def _clear(self) -> None:
         self._worker, self._order = None, b""
+        self._doing = []
 
     def _push(self) -> None:
         assert self._sock is not None
@@ -232,6 +238,8 @@ class Slot:
     def _give_up(self) -> None:
         """It does not die: it hangs in the kernel, or the nursery does."""
         worker = self._worker
+        if worker is not None:
+            worker.output = self._capture.content() + _shown(self._doing)
         self._clear()
         self._ending = self._hopeless = True
         if worker is not None:
@@ -294,8 +302,8 @@ class Slot:
             return
         worker.max_rss_bytes = max_rss_bytes
         if worker.timed_out or worker.stopped or not is_innocent:
+            worker.output = output + _shown(self._doing)
             self._clear()
-            worker.output = output
             if not is_innocent:
                 self._pool.started()
             self._pool.lose(worker, self._end_of(worker, how, note))
@@ -437,6 +445,14 @@ def _channel_and_pipe() -> tuple[socket.socket, socket.socket, int, int]:
     own_fds.add(ours.fileno())
     own_fds.add(reader)
     return ours, theirs, reader, writer
+
+
+def _shown(doing: list[str]) -> bytes:
+    if not doing:
+        return b""
+    text = "".join(f"  {line}\n" for line in doing)
+    head = b"\nWhat its processes were doing when its time was up:\n"
+    return head + text.encode("utf-8", "backslashreplace")
 
 
 def _said(how: Exited | Killed | None, note: str) -> str:
