@@ -93,10 +93,19 @@ class Trial:
         (root / "testloom.toml").write_text('suite = "suite.py:Suite"\n')
         (root / "tests" / "lines.json").write_text(json.dumps(dict(tests)))
 
-    def start(self, *options: str, tells: bool = False) -> Run:
-        """Start a run of all tests."""
+    def start(self, *options: str, tells: bool = False, prefix: Sequence[str] = ()) -> Run:
+        """Start a run of all tests; *prefix* are words before the command."""
         reports = [word for name in ("junit", "json", "html") for word in ("--report", name)]
-        command = [sys.executable, "-P", "-m", "testloom", "--reporter", "minimal", *reports]
+        command = [
+            *prefix,
+            sys.executable,
+            "-P",
+            "-m",
+            "testloom",
+            "--reporter",
+            "minimal",
+            *reports,
+        ]
         out = tempfile.TemporaryFile(dir=self.root)  # noqa: SIM115 - the run has it
         process = subprocess.Popen(
             [*command, *options],
