@@ -71,6 +71,8 @@ PASS = ("PASS", None, "")
         "{cmd: 'echo a; echo error 17', shell: true, stdout: {regex: '^error [0-9]+$'}}",
         '{cmd: \'printf "a\\r\\n"\', shell: true, stdout: "a\\n"}',
         "{cmd: 'true', requires: [sh, cat], timeout: 20, tags: [smoke], description: nothing}",
+        "{cmd: 'true', memory: 64 MB}",
+        "{cmd: 'true', memory: 1000000000}",
         "{cmd: './prog', copy: true}",
         "{cmd: './prog', copy: false}",
     ],
@@ -283,11 +285,11 @@ def test_everything_a_test_can_say_is_understood() -> None:
         ("cmd: x\n'time-out': 3\n",
          "tests/t/test.yaml:2: unknown key 'time-out'; did you mean 'timeout'?"),
         ("cmd: x\nzzzzz: 3\n", ("tests/t/test.yaml:2: unknown key 'zzzzz'; known keys are cmd, "
-         "control, copy, cwd, description, driver, env, exit, requires, retries, shell, stderr, stdin, "
-         "stdout, tags, timeout")),
+         "control, copy, cwd, description, driver, env, exit, memory, requires, retries, shell, stderr, "
+         "stdin, stdout, tags, timeout")),
         ("{cmd: x, 7: y}", ("tests/t/test.yaml:1: unknown key 7; known keys are cmd, "
-         "control, copy, cwd, description, driver, env, exit, requires, retries, shell, stderr, stdin, "
-         "stdout, tags, timeout")),
+         "control, copy, cwd, description, driver, env, exit, memory, requires, retries, shell, stderr, "
+         "stdin, stdout, tags, timeout")),
         ("description: x\n",
          "tests/t/test.yaml:1: no 'cmd'; say what to run, such as cmd: [./prog, arg]"),
         ("", "tests/t/test.yaml:1: no 'cmd'; say what to run, such as cmd: [./prog, arg]"),
@@ -307,6 +309,11 @@ def test_everything_a_test_can_say_is_understood() -> None:
          "tests/t/test.yaml:2: 'timeout' must be a number of seconds above 0, not -1"),
         ("cmd: x\ntimeout: .nan",
          "tests/t/test.yaml:2: 'timeout' must be a number of seconds above 0, not nan"),
+        ("cmd: x\nmemory: lots", "tests/t/test.yaml:2: 'memory' must be a size such as 64 MB, not 'lots'"),
+        ("cmd: x\nmemory: [1]", "tests/t/test.yaml:2: 'memory' must be a size such as 64 MB, not [1]"),
+        ("cmd: x\nmemory: yes", "tests/t/test.yaml:2: 'memory' must be a size such as 64 MB, not True"),
+        ("cmd: x\nmemory: 64",
+         "tests/t/test.yaml:2: 'memory' must be a size of at least 1 MiB, not 64"),
         ("cmd: x\nexit: SIGABORT", ("tests/t/test.yaml:2: 'exit' must be an exit status, a list of "
          "them, 'any' or the name of a signal, not 'SIGABORT'; did you mean 'SIGABRT'?")),
         ("cmd: x\nexit: 256",

@@ -24,6 +24,7 @@ import yaml
 from tests.faults.scenario import Scenario
 
 from testloom.processes import tree
+from testloom.processes.memory import MemoryLimit
 
 PATIENCE_S: Final = float(os.environ.get("TESTLOOM_PATIENCE_S", "40"))
 """How much longer than on an idle machine anything may take."""
@@ -149,6 +150,9 @@ class Provoked:
         if self._scenario.stdout == "full":
             stdout = stack.enter_context(open("/dev/full", "wb"))  # noqa: SIM115 - the stack closes it
         stderr = stack.enter_context((self._root / "stderr").open("wb"))
+        memory = self._scenario.memory_bytes and MemoryLimit.of(self._scenario.memory_bytes)
+        if memory:
+            stack.callback(memory.close)
         process = subprocess.Popen(
             [*command, *reports, *self._scenario.args, *more],
             cwd=self._root,
@@ -160,6 +164,7 @@ class Provoked:
                 "GO_ON": str(self._root / "go_on"),
                 "TMPDIR": str(self._root / "tmp"),
             },
+            preexec_fn=memory.enter if memory else None,  # noqa: PLW1509 - takes no lock
             process_group=0,  # as a shell does it: else it could not be stopped as by Ctrl-Z
             stdin=subprocess.PIPE,  # which nobody writes to, and nobody closes
             stdout=stdout,
@@ -284,6 +289,13 @@ class Provoked:
 def _cpu_ticks(pid: int) -> list[str]:
     fields = Path("/proc", str(pid), "stat").read_text().rpartition(") ")[2].split()
     return fields[11:13]
+
+
+def memory_can_be_limited() -> bool:
+    """Tell whether there are control groups for that."""
+    limit = MemoryLimit.of(1 << 30)
+    limit.close()
+    return limit.is_for_all
 
 
 def write_suite(scenario: Scenario, root: Path) -> None:

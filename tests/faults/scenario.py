@@ -44,7 +44,9 @@ class Scenario:
     prefix: Sequence[str] = ()
     """Words before the command, which start it in a way of their own."""
     needs: str = ""
-    """A program without which it makes no sense, or ``namespaces``."""
+    """A program without which it makes no sense, or ``namespaces``, or ``memory limits``."""
+    memory_bytes: int | None = None
+    """What the whole run may have."""
     suite: str = ""
     """Python code at the end of the suite's module."""
     steps: Sequence[Any] = ()

@@ -75,7 +75,7 @@ def test_what_is_not_there_is_empty_and_cannot_be_killed() -> None:
 
 
 def test_without_the_file_system_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cgroup, "_mount", lambda: None)
+    monkeypatch.setattr(cgroup, "_mount", lambda _controller: None)
 
     assert cgroup.make("x") is None
 

@@ -516,6 +516,6 @@ def test_when_main_is_killed_all_are_gone_within_two_seconds(grouping: str, fork
 
 def groups_of(pid: int) -> list[str]:
     """The control groups that the runner *pid* has made."""
-    mount, own = cgroup._mount(), cgroup._own_path()
-    path = f"{mount}{own}".rstrip("/") + f"/testloom-test-{pid}"
-    return [path] if os.path.exists(path) else []
+    place = cgroup.place()
+    names = os.listdir(place) if place else []
+    return [f"{place}/{name}" for name in names if name.startswith(f"testloom-test-{pid}.")]

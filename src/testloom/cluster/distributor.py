@@ -27,7 +27,15 @@ from testloom.model.cluster import (
     ReturnCodes,
     TaskInstanceStatus,
 )
-from testloom.model.outcome import Exited, Killed, NotStarted, OutputLimit, ProgramEnd, TimedOut
+from testloom.model.outcome import (
+    Exited,
+    Killed,
+    NotStarted,
+    OutOfMemory,
+    OutputLimit,
+    ProgramEnd,
+    TimedOut,
+)
 from testloom.scheduling import available_cores
 from testloom.workers.command import Command
 
@@ -292,8 +300,8 @@ def told_of(end: ProgramEnd) -> tuple[RemoteExitInfo, str]:
             return RemoteExitInfo(TaskInstanceStatus.RESOURCE_ERROR.value, text), ""
         case NotStarted(why):
             return RemoteExitInfo(_UNKNOWN, f"could not be started: {why}"), why
-        case OutputLimit():
-            raise AssertionError("no job has a limit of output")
+        case OutputLimit() | OutOfMemory():
+            raise AssertionError("no job has such a limit here")
 
 
 def default_entry_point() -> str:

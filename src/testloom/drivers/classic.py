@@ -85,6 +85,8 @@ class ClassicTestDriver(TestDriver):
     """The number of the slot that the test runs in."""
     output_limit_bytes: int | None = None
     """End a program that writes more than this; None never does."""
+    memory_limit_bytes: int | None = None
+    """What a program and all that it starts may have; None for as much as there is."""
 
     @property
     def copy_test_directory(self) -> bool:
@@ -285,6 +287,7 @@ class ClassicTestDriver(TestDriver):
             stdin_file=stdin_file,
             timeout_s=self.default_process_timeout if timeout is None else timeout,
             output_limit_bytes=self.output_limit_bytes,
+            memory_limit_bytes=self.memory_limit_bytes,
         )
         run, out = self._run_logged(program, encoding, truncate_logs_threshold)
         if analyze_output:

@@ -97,6 +97,7 @@ class CommandDriver(DiffTestDriver):
             stdin_file=self._input_file(spec),
             timeout_s=self.default_process_timeout,
             output_limit_bytes=self.output_limit_bytes,
+            memory_limit_bytes=spec.memory_bytes or self.memory_limit_bytes,
             merge_stderr=spec.stdout is None and spec.stderr is None,
         )
         programs.note(self.result, programs.heading(spec.argv, program.cwd or ""))

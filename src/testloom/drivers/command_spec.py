@@ -11,6 +11,7 @@ r"""The keys of ``test.yaml`` that `testloom.drivers.CommandDriver` understands,
     stdout: "2\n"                # or {file: NAME} or {regex: PATTERN}
     stderr: {regex: "^warning:"}
     timeout: 10                 # seconds
+    memory: 64 MB               # what it and all that it starts may have
     requires: [awk, bc]         # programs without which the test is skipped
     copy: false                 # run in the test's own directory
     retries: 2                  # see `testloom.suite.retries`
@@ -35,8 +36,11 @@ from typing import Any, Final, TypeAlias
 from testloom.drivers.base import seconds_or_none
 from testloom.model.errors import UsageError, nearest
 from testloom.model.outcome import Exited, Killed
+from testloom.model.sizes import shown_size, size_bytes
 
 _MAX_SCANNED = 1 << 20
+_LEAST_MEMORY: Final = 1 << 20
+"""With less, hardly a program can be loaded."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -77,6 +81,8 @@ class CommandSpec:
     stderr: Expectation | None = None
     timeout_s: float | None = None
     """None for the run's default."""
+    memory_bytes: int | None = None
+    """None for as much as there is."""
     requires: tuple[str, ...] = ()
     copy: bool = True
 
@@ -231,6 +237,17 @@ def _end(value: object) -> Exited | Killed:
     )
 
 
+def _size(value: object) -> int:
+    """Return a number of bytes."""
+    try:
+        size = size_bytes(str(value) if isinstance(value, int) else value)  # type: ignore[arg-type]  # told below
+    except (TypeError, ValueError):
+        raise _Wrong(f"a size such as 64 MB, not {_shown(value)}") from None
+    if isinstance(value, bool) or size < _LEAST_MEMORY:
+        raise _Wrong(f"a size of at least {shown_size(_LEAST_MEMORY)}, not {_shown(value)}")
+    return size
+
+
 def _is_single(value: object, key: str) -> bool:
     """Tell whether *value* is a mapping of *key* to a text, and no more."""
     return isinstance(value, dict) and set(value) == {key} and isinstance(value[key], str)
@@ -250,6 +267,7 @@ _READERS: Final[Mapping[str, tuple[str, Callable[[Any], Any]]]] = {
     "stdout": ("stdout", _expectation),
     "stderr": ("stderr", _expectation),
     "timeout": ("timeout_s", _seconds),
+    "memory": ("memory_bytes", _size),
     "requires": ("requires", _names),
     "copy": ("copy", _flag),
 }

@@ -21,6 +21,7 @@ from testloom.model.outcome import (
     Exited,
     Killed,
     NotStarted,
+    OutOfMemory,
     OutputLimit,
     ProgramEnd,
     TimedOut,
@@ -59,6 +60,8 @@ def status_of(end: ProgramEnd) -> int:
             return _STATUS_TIMED_OUT
         case OutputLimit():
             return 128 + 15
+        case OutOfMemory():
+            return 128 + 9
         case NotStarted():
             return _STATUS_NOT_STARTED
         case _:
@@ -75,7 +78,7 @@ def epilogue(end: ProgramEnd, argv: Sequence[str]) -> str:
             return f"rlimit: Real time limit ({after_s:g} s) exceeded\n"
         case NotStarted(why):
             return f'rlimit: could not run "{argv[0]}": execvp: {why.rpartition(": ")[2]}\n'
-        case OutputLimit():
+        case OutputLimit() | OutOfMemory():
             return f"\n{headline(end)}\n"
         case _:
             return ""
@@ -95,6 +98,9 @@ def blame(result: TestResult, end: ProgramEnd) -> str:
             message = headline(end)
         case OutputLimit():
             why, family = reason.OUTPUT_LIMIT, FailureReason.OUTPUT_LIMIT
+            message = headline(end)
+        case OutOfMemory():
+            why, family = reason.OOM, FailureReason.CRASH
             message = headline(end)
         case NotStarted():
             why, family = reason.CONFIG, None

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
+from testloom.model.sizes import shown_size
 from testloom.model.status import signal_name
+
+OUT_OF_MEMORY: Final = "killed by the kernel: out of memory"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -39,13 +42,20 @@ class OutputLimit:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class OutOfMemory:
+    """The kernel ended it, or something that it had started, because its memory was used up."""
+
+    limit_bytes: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class NotStarted:
     """It could not be run at all, for instance because it is not there."""
 
     why: str
 
 
-ProgramEnd: TypeAlias = Exited | Killed | TimedOut | OutputLimit | NotStarted
+ProgramEnd: TypeAlias = Exited | Killed | TimedOut | OutputLimit | OutOfMemory | NotStarted
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,5 +119,7 @@ def headline(end: ProgramEnd) -> str:
             return f"timed out after {after_s:g} s{tail}"
         case OutputLimit(limit):
             return f"stopped: wrote more than {limit} bytes"
+        case OutOfMemory(limit):
+            return f"{OUT_OF_MEMORY}, limit {shown_size(limit)}"
         case NotStarted(why):
             return f"could not start: {why}"

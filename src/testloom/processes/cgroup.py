@@ -49,6 +49,14 @@ class Cgroup:
             return False
         return True
 
+    def set(self, name: str, value: str) -> None:
+        """Write *value* to the file *name* of the group.
+
+        Raises:
+            OSError: it is not there, or the kernel refuses.
+        """
+        _write(f"{self.path}/{name}", value)
+
     def kill(self, timeout_s: float = 1.0) -> bool:
         """Kill all in the group and below; tell whether it was empty before *timeout_s*."""
         try:
@@ -110,13 +118,7 @@ def make(name: str) -> Cgroup | None:
     Groups beside it whose makers are dead are ended and removed.
     """
     parent = place()
-    if parent is None:
-        return None
-    me = own()
-    if me is not None:
-        sweep(parent)
-        name = f"{name}.{me.namespace}.{me.pid}.{me.started}"
-    group = Cgroup(parent).child(name)
+    group = make_in(parent, name) if parent is not None else None
     if group is None:
         return None
     if not os.path.exists(f"{group.path}/cgroup.kill"):
@@ -125,9 +127,21 @@ def make(name: str) -> Cgroup | None:
     return group
 
 
-def place() -> str | None:
-    """Return the directory of the group that we are in; None if there is none."""
-    mount, path = _mount(), _own_path()
+def make_in(parent: str, name: str) -> Cgroup | None:
+    """Make a group called *name*, and by whom it was made, in *parent*; None if that cannot be done."""
+    me = own()
+    if me is not None:
+        sweep(parent)
+        name = f"{name}.{me.namespace}.{me.pid}.{me.started}"
+    return Cgroup(parent).child(name)
+
+
+def place(controller: str = "") -> str | None:
+    """Return the directory of the group that we are in; None if there is none.
+
+    With *controller*, that is the group of that controller in version 1.
+    """
+    mount, path = _mount(controller), _own_path(controller)
     return None if mount is None or path is None else f"{mount}{path}".rstrip("/")
 
 
@@ -155,24 +169,28 @@ def maker_of(name: str) -> Identity | None:
     return msgspec.structs.replace(here, namespace=namespace, pid=pid, started=started)
 
 
-def _mount() -> str | None:
+def _mount(controller: str) -> str | None:
     try:
         with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
             for line in file:
                 before, _, after = line.partition(" - ")
-                if after.startswith("cgroup2 "):
+                kind, _, options = after.split()[:3]
+                if kind == "cgroup" and controller and controller in options.split(","):
+                    return before.split()[4]
+                if kind == "cgroup2" and not controller:
                     return before.split()[4]
     except OSError:
         pass
     return None
 
 
-def _own_path() -> str | None:
+def _own_path(controller: str) -> str | None:
     try:
         with open("/proc/self/cgroup", encoding="utf-8", errors="surrogateescape") as file:
             for line in file:
-                if line.startswith("0::"):
-                    return line[3:].strip()
+                _, controllers, path = line.rstrip("\n").split(":", 2)
+                if controller in controllers.split(","):
+                    return path
     except OSError:
         pass
     return None

@@ -27,6 +27,7 @@ from testloom.model.outcome import (
     Exited,
     Killed,
     NotStarted,
+    OutOfMemory,
     OutputLimit,
     ProgramEnd,
     TimedOut,
@@ -34,6 +35,7 @@ from testloom.model.outcome import (
 from testloom.processes import tree
 from testloom.processes.capture import Capture
 from testloom.processes.clock import TICK_S, SystemClock, overslept_s
+from testloom.processes.memory import MemoryLimit
 from testloom.processes.picture import picture
 
 KEEP_BYTES = 16 * 1024 * 1024
@@ -63,6 +65,8 @@ class Program:
     """How much to keep of the beginning of each stream, and as much of its end."""
     output_limit_bytes: int | None = None
     """End the program when it has written more than this."""
+    memory_limit_bytes: int | None = None
+    """What it and all that it starts may have together, where there are control groups."""
     merge_stderr: bool = True
     """Send both streams through one pipe, which keeps their order."""
 
@@ -121,9 +125,11 @@ def _start(program: Program, before: frozenset[int], fds: list[int]) -> _Watch:
             reader, writer = os.pipe()
             fds.append(reader)
             theirs.append(writer)
-        child = _spawn(program, theirs[0], theirs[1], theirs[-1])
+        limit = program.memory_limit_bytes
+        memory = None if limit is None else MemoryLimit.of(limit)
+        child = _spawn(program, theirs[0], theirs[1], theirs[-1], memory)
         try:
-            return _Watch(program, child, fds, before, started_at)
+            return _Watch(program, child, fds, before, started_at, memory)
         except OSError:  # no descriptor is left to watch it with
             tree.kill_tree(child.pid)
             child.wait()
@@ -181,6 +187,7 @@ class _Watch:
         fds: list[int],
         before: frozenset[int],
         started_at: float,
+        memory: MemoryLimit | None = None,
     ) -> None:
         try:
             self._pidfd = os.pidfd_open(child.pid)
@@ -199,12 +206,14 @@ class _Watch:
         self._leader_ended = self._pidfd < 0
         self._swept = False
         self._forced: ProgramEnd | None = None
+        self._memory = memory
         self._status: int | None = None
         self._cpu_s = 0.0
         self._max_rss = 0
         self._ended_at = started_at
         self._looked_at = started_at
         self._paused_s = 0.0
+        self._lacked_memory = False
         self._leaked: list[str] = []
         self._doing: tuple[str, ...] = ()
         _running.add(self)
@@ -216,6 +225,9 @@ class _Watch:
             finally:
                 self._kill_all()
         self._collect()
+        if self._memory is not None:
+            self._lacked_memory = self._memory.was_exceeded
+            self._memory.close()
         _running.discard(self)
         if self._pidfd >= 0:
             os.close(self._pidfd)
@@ -363,7 +375,7 @@ class _Watch:
         """Return how it all went."""
         streams = [stream.content() for stream in self._streams.values()]
         return ProgramRun(
-            end=self._forced or self._own_end(),
+            end=self._lack_of_memory() or self._forced or self._own_end(),
             output=streams[0],
             errors=streams[1] if len(streams) > 1 else b"",
             output_bytes=self._written,
@@ -374,21 +386,30 @@ class _Watch:
             doing=self._doing,
         )
 
+    def _lack_of_memory(self) -> ProgramEnd | None:
+        """Whatever came of it then: what it wrote is not what it would have written."""
+        return (
+            OutOfMemory(self._memory.limit_bytes) if self._memory and self._lacked_memory else None
+        )
+
     def _own_end(self) -> ProgramEnd:
         if self._status is None:
             return NotStarted("how it ended is not known: somebody else has waited for it")
         return Exited(self._status) if self._status >= 0 else Killed(-self._status)
 
 
-def _spawn(program: Program, stdin: int, out: int, err: int) -> subprocess.Popen[bytes]:
+def _spawn(
+    program: Program, stdin: int, out: int, err: int, memory: MemoryLimit | None
+) -> subprocess.Popen[bytes]:
     try:
-        return _popen(program.argv, program, stdin, out, err)
+        return _popen(program.argv, program, stdin, out, err, memory)
     except OSError as error:
         script = _script(program) if error.errno == errno.ENOEXEC else None
         if script is None:
             raise
         # A script without an interpreter line: run it as the shell (and execvp) would.
-        return _popen(("/bin/sh", script, *program.argv[1:]), program, stdin, out, err)
+        argv = ("/bin/sh", script, *program.argv[1:])
+        return _popen(argv, program, stdin, out, err, memory)
 
 
 def _script(program: Program) -> str | None:
@@ -403,7 +424,12 @@ def _script(program: Program) -> str | None:
 
 
 def _popen(
-    argv: tuple[str, ...], program: Program, stdin: int, out: int, err: int
+    argv: tuple[str, ...],
+    program: Program,
+    stdin: int,
+    out: int,
+    err: int,
+    memory: MemoryLimit | None,
 ) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         argv,
@@ -414,6 +440,8 @@ def _popen(
         cwd=program.cwd,
         env=program.env,
         start_new_session=True,
+        # With it, Python forks in place of the cheaper vfork.
+        preexec_fn=None if memory is None else memory.enter,  # noqa: PLW1509 - takes no lock
     )
 
 

@@ -16,6 +16,7 @@ from testloom.model import reason, records
 from testloom.model.attempts import with_earlier
 from testloom.model.log import Log
 from testloom.model.outcome import (
+    OUT_OF_MEMORY,
     Exited,
     FragmentEnd,
     FragmentTimedOut,
@@ -421,6 +422,9 @@ def _of_death(
         case Exited(code):
             message = f"the worker exited with status {code} while running {uid}{tail}"
             return TestStatus.ERROR, reason.exited(code), FailureReason.CRASH, message
+        case Killed() if note == OUT_OF_MEMORY:
+            message = f"{note}, while running {uid}"
+            return TestStatus.ERROR, reason.OOM, FailureReason.CRASH, message
         case Killed(signum):
             message = f"{signal_name(signum)} while running {uid}{tail}"
             return TestStatus.ERROR, reason.crash(signum), FailureReason.CRASH, message

@@ -9,6 +9,7 @@ import collections
 import contextlib
 import dataclasses
 import itertools
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -20,9 +21,11 @@ from testloom.model.attempts import all_with_earlier
 from testloom.model.errors import WorkersCannotStart
 from testloom.model.events import RunListener
 from testloom.model.names import shown_line
+from testloom.model.outcome import OUT_OF_MEMORY, Killed, WorkerDied
 from testloom.model.summary import ResultEntry, RunInfo
 from testloom.processes import signals
 from testloom.processes.loop import EventLoop, Timer
+from testloom.processes.memory import MemoryWatch
 from testloom.scheduling import MultiprocessScheduler, Phase
 from testloom.scheduling.worker import Worker
 from testloom.suite.attempts import Attempts, Retrying, set_aside
@@ -147,6 +150,7 @@ class _Run:
         self._collector = collector(
             plan, self, started_at=self._started_at, retrying=self._retrying
         )
+        self._memory = MemoryWatch()
         self._broken_down = ""
         self._refresh: Timer | None = None
         self._scheduler = MultiprocessScheduler(
@@ -283,6 +287,9 @@ class _Run:
         return self._workers.worker(uid, data, slot)
 
     def _collect(self, worker: Any) -> None:
+        killed = worker.end == WorkerDied(Killed(signal.SIGKILL))
+        if killed and self._memory.happened():
+            worker.end = WorkerDied(Killed(signal.SIGKILL), OUT_OF_MEMORY)
         test = self._collector.collect(worker)
         self._later(self._tell_ended, worker, test.name)
         if test.left == 0:
@@ -403,6 +410,7 @@ class _Run:
             self._refresh = self._loop.call_at(due, self._refresh_now)
 
     def _sync(self) -> None:
+        self._memory.happened()  # what did before now has nothing to do with later deaths
         self._try(self._journal.sync)
         self._loop.call_at(self._loop.now() + _SYNC_S, self._sync)
 
