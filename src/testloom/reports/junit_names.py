@@ -11,6 +11,8 @@ from typing import Final
 
 from testloom.model.summary import ResultEntry
 
+_NAMELESS: Final = "(no name)"
+"""Some readers refuse a document in which a name is empty."""
 _ROOT_LEVELS: Final = 8
 """How deep below the suite's root names of tests may begin to be relative to."""
 
@@ -28,7 +30,8 @@ class Identities:
 
     def of(self, entry: ResultEntry) -> tuple[str, str]:
         """Return class name and name of *entry*."""
-        identity = self._plain(entry)
+        classname, name = self._plain(entry)
+        identity = classname, name or _NAMELESS
         if identity in self._used:
             identity = identity[0], entry.name
         before = self._used.get(identity, 0)
