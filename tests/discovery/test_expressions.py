@@ -6,8 +6,9 @@ import contextlib
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.faults.fuzzing import trying
 
 from testloom.discovery.expressions import Predicate, parse
 from testloom.model.errors import UsageError
@@ -131,7 +132,7 @@ def test_a_long_flat_expression_is_fine() -> None:
     assert parsed("not " * 20_001 + "b")({"a"}) is True
 
 
-@settings(max_examples=300, deadline=None)
+@trying(300)
 @given(st.text("ab ()'\"&|!ornotd", max_size=40))
 def test_any_text_is_an_expression_or_an_error(text: str) -> None:
     with contextlib.suppress(UsageError):

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.faults.fuzzing import trying
 
 from testloom.discovery import yaml_limits
 from testloom.discovery.problems import SyntaxProblem
@@ -64,20 +65,20 @@ def checked(data: bytes) -> None:
     assert time.monotonic() - started < 1
 
 
-@settings(max_examples=300, deadline=None)
+@trying(300)
 @given(st.one_of(YAMLISH, st.text(max_size=200).map(str.encode)))
 def test_any_text_is_loaded_or_refused(data: bytes) -> None:
     checked(data)
 
 
-@settings(max_examples=100, deadline=None)
+@trying(100)
 @given(st.binary(max_size=300))
 def test_any_bytes_are_loaded_or_refused(data: bytes) -> None:
     with contextlib.suppress(UnicodeDecodeError):
         checked(data)
 
 
-@settings(max_examples=500, deadline=None)
+@trying(500)
 @given(YAMLISH, st.integers(1, 200))
 def test_what_looks_small_is_within_the_limits(data: bytes, times: int) -> None:
     text = data * times
@@ -86,7 +87,7 @@ def test_what_looks_small_is_within_the_limits(data: bytes, times: int) -> None:
             yaml_limits.check(text, "t.yaml")
 
 
-@settings(max_examples=300, deadline=None)
+@trying(300)
 @given(YAMLISH)
 def test_a_text_means_the_same_whether_its_limits_were_checked_or_not(data: bytes) -> None:
     def value(text: bytes) -> str:
@@ -101,7 +102,7 @@ def test_a_text_means_the_same_whether_its_limits_were_checked_or_not(data: byte
         assert value(short) == value(long)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@trying(300)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text("abc 1:-#é\n", max_size=8),

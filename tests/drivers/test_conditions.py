@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.faults.fuzzing import trying
 
 from testloom.drivers.conditions import BUILTINS, MAX_LENGTH, ConditionError, evaluate
 
@@ -205,6 +206,7 @@ def by_python(condition: str) -> Any:
 EXPRESSIONS = st.recursive(leaf(), larger, max_leaves=12)
 
 
+@trying()
 @given(EXPRESSIONS)
 def test_a_condition_is_refused_or_means_what_it_means_in_python(condition: str) -> None:
     """The evaluator knows less than Python, and nothing else."""
@@ -222,6 +224,7 @@ def test_a_condition_is_refused_or_means_what_it_means_in_python(condition: str)
         assert repr(value) == repr(by_python(condition))
 
 
+@trying()
 @given(st.text(max_size=60))
 def test_no_text_breaks_the_evaluator(condition: str) -> None:
     try:

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.faults.fuzzing import trying
 
 from testloom.journal.format import (
     HEADER_SIZE,
@@ -237,6 +238,7 @@ def test_a_journal_cut_off_anywhere_keeps_every_whole_record(tmp_path: Path) -> 
             assert named == {test.name for test in journal.tests} or journal.complete
 
 
+@trying()
 @given(data=st.data())
 def test_a_damaged_byte_costs_what_follows_it_and_no_more(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -372,6 +374,7 @@ def test_a_result_that_cannot_be_found_again_is_an_error_that_names_it(tmp_path:
 any_text = st.text(st.characters(codec=None), max_size=20)
 
 
+@trying()
 @given(any_text, any_text)
 def test_text_that_is_not_unicode_is_escaped(
     tmp_path_factory: pytest.TempPathFactory, name: str, path: str

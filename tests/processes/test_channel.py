@@ -8,6 +8,7 @@ import zlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.faults.fuzzing import trying
 
 from testloom.processes.channel import (
     MAX_PAYLOAD,
@@ -25,6 +26,7 @@ def fed(chunks: list[bytes]) -> list[tuple[int, bytes]]:
     return [found for chunk in chunks for found in frames.feed(chunk)]
 
 
+@trying()
 @given(messages=MESSAGES, cuts=st.lists(st.integers(0, 400), max_size=12))
 def test_frames_come_out_whole_however_the_stream_is_cut(
     messages: list[tuple[int, bytes]], cuts: list[int]
@@ -35,6 +37,7 @@ def test_frames_come_out_whole_however_the_stream_is_cut(
     assert fed([stream[a:b] for a, b in itertools.pairwise(edges)]) == messages
 
 
+@trying()
 @given(messages=MESSAGES.filter(bool), at=st.integers(0), flip=st.integers(1, 255))
 def test_a_damaged_byte_never_makes_another_message(
     messages: list[tuple[int, bytes]], at: int, flip: int
@@ -51,6 +54,7 @@ def test_a_damaged_byte_never_makes_another_message(
     assert [payload for _kind, payload in found] == [p for _k, p in messages][: len(found)]
 
 
+@trying()
 @given(st.binary(min_size=12, max_size=200).filter(lambda data: not data.startswith(b"tl")))
 def test_what_is_no_frame_is_refused(garbage: bytes) -> None:
     with pytest.raises(ProtocolError, match="not a frame"):

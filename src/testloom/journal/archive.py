@@ -12,6 +12,7 @@ import contextlib
 import os
 import shutil
 import stat
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -39,6 +40,13 @@ _MOST_RATIO: Final = 250
 """How many times its packed size a larger one may have; logs that repeat one line have less."""
 _DATE: Final = (1980, 1, 1, 0, 0, 0)
 """What zip files call the beginning of time: equal runs make equal archives."""
+
+_DAMAGE: Final = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError),
+    *(NotImplementedError, RuntimeError, struct.error),
+)
+"""What `zipfile` raises where the bytes of an archive make no sense."""
+_METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 _unpacked: dict[str, tempfile.TemporaryDirectory[str]] = {}
 """Archive -> where its journal is while this process lives."""
@@ -93,7 +101,7 @@ class Archive:
         self.path = path
         try:
             self._file = zipfile.ZipFile(path)
-        except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+        except _DAMAGE as error:
             why = getattr(error, "strerror", None) or "it is no zip file"
             raise UsageError(f"{path}: cannot be read as the archive of a run: {why}") from error
         try:
@@ -118,7 +126,7 @@ class Archive:
         try:
             with self._file.open(self._journal) as stream:
                 yield cast("BinaryIO", stream)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        except _DAMAGE as error:
             raise UsageError(f"{self.path}: is damaged ({error}); fetch it once more") from error
 
     def close(self) -> None:
@@ -136,6 +144,8 @@ class Archive:
         for member in members:
             if member.flag_bits & 1:
                 raise self._refused(f"{member.filename} is encrypted")
+            if member.compress_type not in _METHODS:
+                raise self._refused(f"{member.filename} is packed in another way")
             kind = stat.S_IFMT(member.external_attr >> 16)
             if kind not in (0, stat.S_IFREG):
                 raise self._refused(f"{member.filename} is no file")
@@ -150,7 +160,7 @@ class Archive:
     def _read_head(self) -> Head:
         try:
             head = msgspec.json.decode(self._file.read(HEAD), type=Head)
-        except (msgspec.DecodeError, zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+        except (msgspec.DecodeError, *_DAMAGE) as error:
             raise self._refused(f"{HEAD} makes no sense") from error
         if head.format > FORMAT:
             raise UsageError(

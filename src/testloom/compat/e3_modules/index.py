@@ -97,11 +97,19 @@ class ReportIndex:
             AssertionError: the file is no index.
         """
         index = cls(results_dir)
-        with open(os.path.join(results_dir, cls.INDEX_FILENAME), encoding="utf-8") as file:
-            content = json.load(file)
-        if content.get("magic") != cls.INDEX_MAGIC:
-            raise AssertionError(f"{results_dir}: {cls.INDEX_FILENAME} is not an index of results")
-        index.duration = content.get("duration")
+        with open(os.path.join(results_dir, cls.INDEX_FILENAME), "rb") as file:
+            data = file.read()
+        try:
+            index._fill(json.loads(data))
+        except (LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
+            what = f"{results_dir}: {cls.INDEX_FILENAME} is not an index of results"
+            raise AssertionError(what) from error
+        return index
+
+    def _fill(self, content: Any) -> None:
+        if content["magic"] != self.INDEX_MAGIC:
+            raise ValueError(content["magic"])
+        self.duration = content.get("duration")
         for entry in content["entries"]:
             summary = TestResultSummary(
                 test_name=entry["test_name"],
@@ -111,8 +119,7 @@ class ReportIndex:
                 time=entry["time"],
                 info=entry["info"],
             )
-            index.add_result(summary, entry["filename"])
-        return index
+            self.add_result(summary, entry["filename"])
 
     def write(self) -> None:
         """Write ``_index.json``."""
