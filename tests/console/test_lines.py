@@ -100,7 +100,6 @@ somebody should know
 
 def test_a_heartbeat_comes_every_ten_seconds() -> None:
     stage = Stage("lines")
-    assert stage.console.refresh(99.0) is None
     stage.begin(100)
     stage.out.truncate(0)
     stage.out.seek(0)
@@ -202,7 +201,7 @@ def test_minimal_shows_nothing_of_what_passed() -> None:
     stage = Stage("minimal")
     stage.begin(1)
     stage.add("a")
-    assert stage.console.refresh(200.0) is None
+    assert stage.console.refresh(200.0) == 260.0
     assert stage.end() == "a note\n1 passed, 0 failed, 0 skipped\n"
 
 

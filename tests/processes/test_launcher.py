@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from testloom.model.outcome import Exited, Killed, NotStarted, OutputLimit
+from testloom.model.outcome import Exited, Killed, NotStarted, OutputLimit, TimedOut
 from testloom.processes.launcher import Program, ProgramRun, run
 
 Script = Callable[..., subprocess.CompletedProcess[str]]
@@ -282,3 +282,15 @@ print(ran.end, ran.output_bytes, len(ran.output), grown < 10_000)
     kept = 2 * (1 << 20) + len(b"\n... 1071644672 bytes dropped ...\n")
 
     assert script(code).stdout == f"Exited(code=0) {1 << 30} {kept} True\n"
+
+
+def test_a_program_that_writes_nothing_for_too_long_is_ended() -> None:
+    code = "echo said; exec sleep 99"
+    ran = run(Program(argv=("sh", "-c", code), timeout_s=20.0, idle_timeout_s=0.2))
+    assert (ran.end, ran.output) == (TimedOut(0.2, was_idle=True), b"said\n")
+
+
+def test_who_writes_now_and_then_is_not_idle() -> None:
+    code = "for n in 1 2 3 4 5 6; do echo $n; sleep 0.05; done"
+    ran = run(Program(argv=("sh", "-c", code), timeout_s=20.0, idle_timeout_s=5.0))
+    assert ran.end == Exited(0)

@@ -57,3 +57,15 @@ def test_a_reader_that_has_gone_ends_what_runs() -> None:
     policy.reader_gone()
 
     assert (policy.phase, policy.why) == (Phase.TERMINATING, "the output was closed")
+
+
+def test_a_run_whose_time_is_up_ends_what_runs_also_if_it_was_ending_already() -> None:
+    policy = StopPolicy(Limits(max_failures=1, max_time_s=5.0))
+
+    policy.counted(1, 1)
+    policy.time_is_up()
+
+    assert (policy.phase, policy.why) == (Phase.TERMINATING, "1 failure, the limit")
+    policy = StopPolicy(Limits(max_time_s=5.0))
+    policy.time_is_up()
+    assert (policy.phase, policy.why) == (Phase.TERMINATING, "the time of the run is up, 5 s")

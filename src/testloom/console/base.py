@@ -10,6 +10,7 @@ from typing import Final, TextIO
 from testloom.console.failure import attempt_line, flaky_line, one_line, render_result
 from testloom.console.look import Look
 from testloom.console.progress import Progress, Running, header
+from testloom.console.slow import SLOW_S, SlowWatch
 from testloom.console.spans import Line, render
 from testloom.console.summary import SLOWEST, render_summary
 from testloom.console.text import counted
@@ -46,6 +47,8 @@ class Place:
     look: Look = Look()  # noqa: RUF009 - it is frozen
     durations: int = SLOWEST
     """How many of the slowest tests to name at the end."""
+    slow_s: float = SLOW_S
+    """After how long to say of a fragment that it still runs."""
     workflow_commands: bool = False
     """Whether the reader obeys lines such as ``::error::``, as GitHub's runner does."""
     annotations: Annotations = no_annotations
@@ -59,6 +62,7 @@ class Console(Silent):
         self.place = place
         self.look = place.look
         self.progress = Progress()
+        self._slow = SlowWatch(place.slow_s)
         self._latest: Mapping[str, PastResult] = {}
         self._blocks = 0
         self._resume_word = ""
@@ -115,6 +119,12 @@ class Console(Silent):
     def state(self, lines: Sequence[str]) -> None:
         """Tell it on standard error: what is read from our output is not the answer to a signal."""
         Writer(self.place.err).write("".join(f"{line}\n" for line in lines))
+
+    def refresh(self, now: float) -> float | None:
+        """Say what still runs, where that is worth a line."""
+        for line in self._slow.lines(self.progress.running, now):
+            self.show([[(line, "slow")]])
+        return self._slow.due(now)
 
     def stopping(self, why: str, running: int) -> None:
         rest = f"; ending {counted(running, 'running fragment')}" if running else ""

@@ -12,6 +12,7 @@ from testloom.console.color import wants_color
 from testloom.console.folding import GitHubConsole, GitLabConsole
 from testloom.console.lines import DotsConsole, LinesConsole, MinimalConsole
 from testloom.console.look import Look, glyphs_for
+from testloom.console.slow import SLOW_S
 from testloom.console.summary import SLOWEST
 from testloom.console.writer import Writer
 from testloom.model.errors import UsageError, nearest
@@ -120,6 +121,7 @@ def place_for(
         color=wants_color(choice or "auto", environ, terminal=out.isatty()),
         look=Look(glyphs=glyphs_for(out.encoding), commands=commands),
         durations=getattr(options, "durations", None) or SLOWEST,
+        slow_s=getattr(options, "testloom_slow", None) or SLOW_S,
         workflow_commands=environ.get("GITHUB_ACTIONS") == "true",
     )
 

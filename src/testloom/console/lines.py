@@ -50,11 +50,12 @@ class LinesConsole(Console):
         self._due = now + HEARTBEAT_S
 
     def refresh(self, now: float) -> float | None:
+        slow = super().refresh(now)
         if self._due is not None and now >= self._due:
             self.progress.mark(now)
             self.show([[(heartbeat(self.progress, now), "faint")]])
             self._due = now + HEARTBEAT_S
-        return self._due
+        return min(at for at in (self._due, slow) if at is not None)
 
 
 class MinimalConsole(Console):
@@ -82,6 +83,7 @@ class DotsConsole(Console):
 
     def refresh(self, now: float) -> float | None:
         self._flush()
+        super().refresh(now)
         return now + _DOTS_FLUSH_S
 
     def show(self, lines: Iterable[Line]) -> None:

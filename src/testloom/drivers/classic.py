@@ -107,6 +107,11 @@ class ClassicTestDriver(TestDriver):
         return seconds
 
     @property
+    def idle_timeout_s(self) -> float | None:
+        """How many seconds a program may write nothing; None for as long as it likes."""
+        return seconds_or_none(getattr(self.testsuite_options, "testloom_idle_timeout", None))
+
+    @property
     def fragment_timeout_s(self) -> float | None:
         """Ten times the limit of a program, because a test may run several.
 
@@ -286,6 +291,7 @@ class ClassicTestDriver(TestDriver):
             stdin=stdin_bytes,
             stdin_file=stdin_file,
             timeout_s=self.default_process_timeout if timeout is None else timeout,
+            idle_timeout_s=self.idle_timeout_s,
             output_limit_bytes=self.output_limit_bytes,
             memory_limit_bytes=self.memory_limit_bytes,
         )

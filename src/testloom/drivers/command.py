@@ -96,6 +96,7 @@ class CommandDriver(DiffTestDriver):
             stdin=spec.stdin.text.encode() if isinstance(spec.stdin, Inline) else None,
             stdin_file=self._input_file(spec),
             timeout_s=self.default_process_timeout,
+            idle_timeout_s=self.idle_timeout_s,
             output_limit_bytes=self.output_limit_bytes,
             memory_limit_bytes=spec.memory_bytes or self.memory_limit_bytes,
             merge_stderr=spec.stdout is None and spec.stderr is None,

@@ -32,6 +32,8 @@ class TimedOut:
     after_s: float
     ignored_term: bool = False
     """Whether it had to be killed because it did not end when asked to."""
+    was_idle: bool = False
+    """Whether it had time left, and wrote nothing for so long."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -114,9 +116,10 @@ def headline(end: ProgramEnd) -> str:
             return f"exit status {code}"
         case Killed(signum):
             return f"killed by {signal_name(signum)}"
-        case TimedOut(after_s, ignored_term):
+        case TimedOut(after_s, ignored_term, was_idle):
+            what = "wrote nothing for" if was_idle else "timed out after"
             tail = ", SIGTERM ignored, killed" if ignored_term else ""
-            return f"timed out after {after_s:g} s{tail}"
+            return f"{what} {after_s:g} s{tail}"
         case OutputLimit(limit):
             return f"stopped: wrote more than {limit} bytes"
         case OutOfMemory(limit):

@@ -59,6 +59,8 @@ class Program:
     stdin: bytes | None = None
     stdin_file: str | None = None
     timeout_s: float | None = None
+    idle_timeout_s: float | None = None
+    """How long it may write nothing."""
     grace_s: float = GRACE_S
     """Seconds between SIGTERM and SIGKILL."""
     keep_bytes: int = KEEP_BYTES
@@ -211,7 +213,7 @@ class _Watch:
         self._cpu_s = 0.0
         self._max_rss = 0
         self._ended_at = started_at
-        self._looked_at = started_at
+        self._looked_at = self._read_at = started_at
         self._paused_s = 0.0
         self._lacked_memory = False
         self._leaked: list[str] = []
@@ -236,17 +238,23 @@ class _Watch:
         """Drain the program until it has ended, or make it."""
         program = self._program
         deadline = None if program.timeout_s is None else self._started_at + program.timeout_s
-        if not self._drain(deadline, need_eof=False):
+        if not self._drain(deadline, idle_s=program.idle_timeout_s):
             limit = program.output_limit_bytes
             if limit is not None and self._written > limit:
                 self._forced = OutputLimit(limit)
             else:
-                self._forced = TimedOut(program.timeout_s or 0.0)
+                self._forced = self._timed_out()
                 self._doing = tuple(picture(os.getpid(), self._others(with_leader=False)))
             self._end()
         self._ended_at = _now()
         self._sweep()
         self._swept = True
+
+    def _timed_out(self) -> TimedOut:
+        limit_s, idle_s = self._program.timeout_s, self._program.idle_timeout_s
+        if idle_s is not None and self._looked_at - self._read_at >= idle_s:
+            return TimedOut(idle_s, was_idle=True)
+        return TimedOut(limit_s or 0.0)
 
     @property
     def _written(self) -> int:
@@ -257,21 +265,28 @@ class _Watch:
         self._looked_at = _now()
         return self._drain(self._looked_at + seconds, need_eof=need_eof)
 
-    def _drain(self, until: float | None, *, need_eof: bool) -> bool:
-        """Read until the leader has ended (and, if *need_eof*, all streams); False when time is up."""
+    def _drain(
+        self, until: float | None, *, need_eof: bool = False, idle_s: float | None = None
+    ) -> bool:
+        """Read until the leader has ended (and, if *need_eof*, all streams); False when time is up.
+
+        That is at *until*, or when nothing has been written for *idle_s*.
+        """
         limit = self._program.output_limit_bytes
         while not self._leader_ended or (need_eof and self._open):
-            if until is None:
+            idle_until = None if idle_s is None else self._read_at + idle_s
+            due = min([at for at in (until, idle_until) if at is not None], default=None)
+            if due is None:
                 events = self._poller.poll()
             else:
-                left_s = until - self._looked_at
-                wait_s = min(max(0.0, left_s), TICK_S)
+                is_up = until is not None and until <= self._looked_at
+                is_idle = due <= self._looked_at
+                wait_s = min(max(0.0, due - self._looked_at), TICK_S)
                 events = self._poller.poll(wait_s * 1000)
-                before, self._looked_at = self._looked_at, _now()
-                paused_s = overslept_s(before, wait_s, self._looked_at)
-                self._paused_s += paused_s
-                until += paused_s
-                if left_s <= 0 and not any(fd == self._pidfd for fd, _event in events):
+                paused_s = self._paused_for(wait_s)
+                until = None if until is None else until + paused_s
+                has_ended = any(fd == self._pidfd for fd, _event in events)
+                if not has_ended and (is_up or (is_idle and not events)):
                     return False  # there may be more to read, but there always may
             for fd, _event in events:
                 if fd == self._pidfd:
@@ -283,8 +298,17 @@ class _Watch:
                 return False
         return True
 
+    def _paused_for(self, waited_s: float) -> float:
+        """Look at the clock after waiting for *waited_s*; return for how long nothing could run."""
+        before, self._looked_at = self._looked_at, _now()
+        paused_s = overslept_s(before, waited_s, self._looked_at)
+        self._paused_s += paused_s
+        self._read_at += paused_s
+        return paused_s
+
     def _read(self, fd: int) -> None:
         chunk = os.read(fd, _READ_BYTES)
+        self._read_at = self._looked_at
         if not chunk:
             self._open.discard(fd)
             self._poller.unregister(fd)

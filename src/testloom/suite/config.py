@@ -44,6 +44,8 @@ class Values(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
 
     jobs: int | str | None = None
     timeout: float | str | None = None
+    idle_timeout: float | str | None = None
+    max_time: float | str | None = None
     output_dir: str | None = None
     keep_work: str | None = None
     truncate_logs: int | None = None
@@ -105,6 +107,8 @@ class Project(Values, frozen=True, kw_only=True, rename="kebab"):
 _OPTIONS: Final = {
     "jobs": "--jobs",
     "timeout": "--timeout",
+    "idle-timeout": "--idle-timeout",
+    "max-time": "--max-time",
     "output-dir": "--output-dir",
     "keep-work": "--keep-work",
     "truncate-logs": "--truncate-logs",

@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import logging
+import math
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -40,6 +41,9 @@ _PARSED_AS: Final = {
     "paths": "sublist",
     "list_json_file": "list_json",
     "timeout_s": "timeout",
+    "idle_timeout_s": "idle_timeout",
+    "max_time_s": "max_time",
+    "slow_s": "slow",
     "random_temp_subdir": "no_random_temp_subdir",
     "verbosity": "verbose",
 }
@@ -106,6 +110,8 @@ def run_options(namespace: argparse.Namespace) -> RunOptions:
     for limit in ("max_failures", "max_consecutive_failures"):
         found[limit] = found[limit] or None
     found["timeout_s"] = limit_of(found["timeout_s"])
+    for name in ("idle_timeout_s", "max_time_s", "slow_s"):
+        found[name] = None if found[name] == math.inf else found[name]
     found["random_temp_subdir"] = not found["random_temp_subdir"]
     found["verbosity"] -= _own(namespace, "quiet")
     return RunOptions(**found)
@@ -340,6 +346,9 @@ def _add_execution(group: Group) -> None:
     add = group.ours
     limit = "limit of each fragment in seconds, or 'none' (default: one hour)"
     add("--timeout", "S", limit, type=values.seconds)
+    idle = "end a program that writes nothing for S seconds"
+    add("--idle-timeout", "S", idle, type=values.seconds)
+    add("--max-time", "S", "stop the run after S seconds", type=values.seconds)
     add("-x --fail-fast", None, "stop after the first failure", dest="max_failures", const=1)
     add("--max-failures --maxfail", "N", "stop after N failures; 0 never does", type=values.count)
     add_order(add)
@@ -380,6 +389,8 @@ def _add_output(group: Group) -> None:
         "--color", colors, "when to use colours", type=values.one_of(*values.COLORS), default="auto"
     )
     add("--durations", "N", "show the N slowest tests at the end", type=values.count, default=0)
+    slow = "say of a fragment that it still runs after S seconds (default: 60)"
+    add("--slow", "S", slow, type=values.seconds)
     add("-q --quiet", None, "say less", action="count", default=0)
     add = group.e3
     add("-v --verbose", None, "say more; twice: even more", action="count", default=0)

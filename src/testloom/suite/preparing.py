@@ -47,6 +47,7 @@ def limits_of(options: RunOptions) -> Limits:
     return Limits(
         max_failures=options.max_failures,
         max_consecutive_failures=options.max_consecutive_failures,
+        max_time_s=options.max_time_s,
     )
 
 

@@ -145,6 +145,7 @@ class _Run:
         self._reader_gone = reader_gone
         self._started_at = loop.now()
         self._policy = StopPolicy(limits)
+        self._max_time_s = limits.max_time_s
         self._retrying = retrying or Retrying(RetryPolicy())
         self._repeatable = self._retrying.begin(plan)
         self._collector = collector(
@@ -198,6 +199,8 @@ class _Run:
         self._catch_up()
         self._refresh_now()
         self._loop.call_at(now + _SYNC_S, self._sync)
+        if self._max_time_s is not None:
+            self._loop.call_at(now + self._max_time_s, self._time_is_up)
 
     def pardon(self, quarantine: Quarantine | None) -> None:
         """Let failures in *quarantine* not count."""
@@ -254,6 +257,10 @@ class _Run:
             return
         if self._policy.signalled(signum):
             self._leave_at_once(signum)
+        self._stop()
+
+    def _time_is_up(self) -> None:
+        self._policy.time_is_up()
         self._stop()
 
     def _tell_state(self) -> None:

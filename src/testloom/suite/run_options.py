@@ -31,6 +31,12 @@ class RunOptions:
     jobs: int = 1
     timeout_s: float | None = DEFAULT_TIMEOUT_S
     """Limit of one fragment."""
+    idle_timeout_s: float | None = None
+    """How long a program may write nothing."""
+    max_time_s: float | None = None
+    """Limit of the run as a whole."""
+    slow_s: float | None = None
+    """After how long to say of a fragment that it still runs; None for the usual time."""
     max_failures: int | None = None
     max_consecutive_failures: int | None = None
     retries: str = "0"
@@ -103,7 +109,13 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         _check("--jobs", values.jobs_in_range, self.jobs)
-        _check("--timeout", values.seconds_in_range, self.timeout_s)
+        for option, seconds in (
+            ("--timeout", self.timeout_s),
+            ("--idle-timeout", self.idle_timeout_s),
+            ("--max-time", self.max_time_s),
+            ("--slow", self.slow_s),
+        ):
+            _check(option, values.seconds_in_range, seconds)
         _check("--failure-exit-code", values.exit_code_in_range, self.failure_exit_code)
         for option, number in (
             ("--max-failures", self.max_failures),

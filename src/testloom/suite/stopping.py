@@ -4,6 +4,7 @@
 what happens              what follows
 ========================  ==================================================================
 enough failures           nothing new starts; what runs may end
+the time is up            nothing new starts; what runs is asked to end, then killed
 nobody reads our output   nothing new starts; what runs is asked to end
 first signal              nothing new starts; what runs is asked to end, then killed
 second signal             what runs is killed
@@ -25,6 +26,8 @@ class Limits:
 
     max_failures: int | None = None
     max_consecutive_failures: int | None = None
+    max_time_s: float | None = None
+    """Of the run as a whole."""
 
 
 class StopPolicy:
@@ -50,6 +53,11 @@ class StopPolicy:
         if in_a_row is not None and bad_in_a_row >= in_a_row:
             return self._because("too many consecutive failures", Phase.DRAINING)
         return False
+
+    def time_is_up(self) -> None:
+        """The run has taken as long as it may."""
+        limit = self._limits.max_time_s
+        self._because(f"the time of the run is up, {limit:g} s", Phase.TERMINATING)
 
     def reader_gone(self) -> None:
         """Nobody reads what we print any more."""
