@@ -7,6 +7,8 @@ import os
 import re
 import signal
 import subprocess
+import sys
+import textwrap
 from typing import Any
 
 import pytest
@@ -236,3 +238,27 @@ def test_a_run_can_be_stopped_before_any_worker_is_there(lab: Any) -> None:
 
     assert set(ran.order) == {"a0.run", "a1.run"}
     assert {type(ran[uid]) for uid in ran.order} <= {Stopped, Returned}
+
+
+@pytest.mark.slow
+def test_a_process_of_a_slot_within_a_slot_shows_its_stacks_as_well() -> None:
+    """What `faulthandler` has registered is inherited, but not the handler that the fork has reset."""
+    code = """
+        import os, signal
+        from testloom.processes import signals
+        from testloom.processes.nursery import STACKS_SIGNAL
+        from testloom.workers import warm_process
+
+        warm_process.prepare()
+        if (pid := os.fork()) == 0:
+            signals.reset_in_child()
+            warm_process.prepare()
+            os.kill(os.getpid(), STACKS_SIGNAL)
+            os._exit(7)
+        raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+    """
+    argv = [sys.executable, "-P", "-c", textwrap.dedent(code)]
+    ended = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
+
+    assert ended.returncode == 7
+    assert "(most recent call first):" in ended.stderr

@@ -81,6 +81,7 @@ def prepare(manners: Manners = TESTS, stacks: int = 2) -> None:
     """Make a fork of main a process of its own; Python stacks are written to descriptor *stacks*."""
     signal.signal(signal.SIGTERM, _terminated)
     faulthandler.disable()  # main's, whose handlers the fork has reset
+    faulthandler.unregister(STACKS_SIGNAL)  # likewise, where main is a process of a slot itself
     faulthandler.enable(file=stacks)
     if manners.shows_stacks:
         faulthandler.register(STACKS_SIGNAL, file=stacks, all_threads=True)
