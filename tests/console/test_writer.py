@@ -61,7 +61,7 @@ def test_a_reader_that_went_away_is_noticed_and_told() -> None:
         os.close(reader)
         writer.write("two\n")
         writer.write("three\n")
-        assert (writer.broken, writer.why) == (True, "Broken pipe")
+        assert (writer.broken, writer.why, writer.has_left) == (True, "Broken pipe", True)
 
 
 def test_a_full_disk_is_noticed() -> None:

@@ -28,12 +28,13 @@ What testloom exits with
   1  at least one test FAILed or ended in ERROR (--failure-exit-code sets another number); with
      --fail-on new, one that is not known to
   2  stopped early, by --max-failures or a like limit
-  3  something is wrong in testloom itself, or a report could not be written
+  3  something is wrong in testloom itself, or a report or the output could not be written
   4  the command line, the environment or a configuration file makes no sense; nothing ran
   5  no test was selected
 
 A run that is ended by a signal cleans up, writes its reports and dies by that signal: a shell
-shows 130 for Ctrl-C (SIGINT) and 143 for SIGTERM.
+shows 130 for Ctrl-C (SIGINT) and 143 for SIGTERM; and 141 if the reader of the output has gone
+away, as in "testloom | head -n 1".
 """
 
 STATUSES: Final = """\
@@ -83,6 +84,8 @@ to its directory. On the command line, -c FILE names another, -P NAME one of its
   default-driver = "diff"      # for tests that name none
   jobs = "auto"                # as --jobs
   timeout = 60                 # as --timeout; seconds, or "none"
+  idle-timeout = "none"        # as --idle-timeout
+  max-time = "none"            # as --max-time
   output-dir = "out"
   keep-work = "failing"        # none, failing, all
   truncate-logs = 200

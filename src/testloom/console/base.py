@@ -76,6 +76,11 @@ class Console(Silent):
         self._latest = latest
 
     @property
+    def reader_has_left(self) -> bool:
+        """Tell whether it is broken because its reader has gone away, as `head` does."""
+        return self.place.out.has_left
+
+    @property
     def broken(self) -> bool:
         """Tell whether nobody reads the console any more: the run need not go on."""
         return self.place.out.broken

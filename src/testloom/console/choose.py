@@ -36,7 +36,7 @@ _SERVERS: Final = {"GITHUB_ACTIONS": "github", "GITLAB_CI": "gitlab"}
 class NoConsole(Silent):
     """Shows nothing."""
 
-    broken = False
+    broken = reader_has_left = False
 
     def expect(self, expected: Expectation, latest: Mapping[str, PastResult]) -> None:
         """Do nothing."""

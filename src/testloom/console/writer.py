@@ -21,6 +21,8 @@ class Writer:
         self.encoding: str = _encoding(stream)
         self.why = ""
         """Why writing failed; empty while it works."""
+        self.has_left = False
+        """Whether it failed because the reader has gone away, as `head` does."""
 
     @property
     def broken(self) -> bool:
@@ -43,6 +45,7 @@ class Writer:
                 _write_all(fd, data)
         except OSError as error:
             self.why = error.strerror or str(error)
+            self.has_left = isinstance(error, BrokenPipeError)
         except ValueError as error:  # the stream was closed under our hands
             self.why = str(error)
 

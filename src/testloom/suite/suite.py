@@ -268,7 +268,10 @@ class Testsuite:
                 notes = [*summary.notes, *remarks, *problems]
                 summary = with_pending(summary, root)
                 listeners.run_ended(reporting.with_notes(summary, notes))
-        return outcome.signum, code
+        if console.broken:  # what it has come to was not told
+            code = EXIT_INCOMPLETE
+        reader_left = signal.SIGPIPE if console.reader_has_left else 0
+        return outcome.signum or reader_left, code
 
     # -- steps ----------------------------------------------------------------------------------
 
