@@ -285,11 +285,11 @@ def test_everything_a_test_can_say_is_understood() -> None:
         ("cmd: x\n'time-out': 3\n",
          "tests/t/test.yaml:2: unknown key 'time-out'; did you mean 'timeout'?"),
         ("cmd: x\nzzzzz: 3\n", ("tests/t/test.yaml:2: unknown key 'zzzzz'; known keys are cmd, "
-         "control, copy, cwd, description, driver, env, exit, memory, requires, retries, shell, stderr, "
-         "stdin, stdout, tags, timeout")),
+         "control, copy, cwd, description, driver, env, exit, memory, output-limit, requires, retries, "
+         "shell, stderr, stdin, stdout, tags, timeout")),
         ("{cmd: x, 7: y}", ("tests/t/test.yaml:1: unknown key 7; known keys are cmd, "
-         "control, copy, cwd, description, driver, env, exit, memory, requires, retries, shell, stderr, "
-         "stdin, stdout, tags, timeout")),
+         "control, copy, cwd, description, driver, env, exit, memory, output-limit, requires, retries, "
+         "shell, stderr, stdin, stdout, tags, timeout")),
         ("description: x\n",
          "tests/t/test.yaml:1: no 'cmd'; say what to run, such as cmd: [./prog, arg]"),
         ("", "tests/t/test.yaml:1: no 'cmd'; say what to run, such as cmd: [./prog, arg]"),
@@ -312,6 +312,8 @@ def test_everything_a_test_can_say_is_understood() -> None:
         ("cmd: x\nmemory: lots", "tests/t/test.yaml:2: 'memory' must be a size such as 64 MB, not 'lots'"),
         ("cmd: x\nmemory: [1]", "tests/t/test.yaml:2: 'memory' must be a size such as 64 MB, not [1]"),
         ("cmd: x\nmemory: yes", "tests/t/test.yaml:2: 'memory' must be a size such as 64 MB, not True"),
+        ("cmd: x\noutput-limit: 0",
+         "tests/t/test.yaml:2: 'output-limit' must be a size such as 64 MB, not 0"),
         ("cmd: x\nmemory: 64",
          "tests/t/test.yaml:2: 'memory' must be a size of at least 1 MiB, not 64"),
         ("cmd: x\nexit: SIGABORT", ("tests/t/test.yaml:2: 'exit' must be an exit status, a list of "

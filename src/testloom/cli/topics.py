@@ -86,6 +86,7 @@ to its directory. On the command line, -c FILE names another, -P NAME one of its
   timeout = 60                 # as --timeout; seconds, or "none"
   idle-timeout = "none"        # as --idle-timeout
   max-time = "none"            # as --max-time
+  output-limit = "10 MB"       # as --output-limit
   output-dir = "out"
   keep-work = "failing"        # none, failing, all
   truncate-logs = 200

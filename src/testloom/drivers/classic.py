@@ -84,7 +84,7 @@ class ClassicTestDriver(TestDriver):
     slot: int
     """The number of the slot that the test runs in."""
     output_limit_bytes: int | None = None
-    """End a program that writes more than this; None never does."""
+    """End a program that writes more than this; None leaves it to the run."""
     memory_limit_bytes: int | None = None
     """What a program and all that it starts may have; None for as much as there is."""
 
@@ -292,7 +292,7 @@ class ClassicTestDriver(TestDriver):
             stdin_file=stdin_file,
             timeout_s=self.default_process_timeout if timeout is None else timeout,
             idle_timeout_s=self.idle_timeout_s,
-            output_limit_bytes=self.output_limit_bytes,
+            output_limit_bytes=self._output_limit_bytes,
             memory_limit_bytes=self.memory_limit_bytes,
         )
         run, out = self._run_logged(program, encoding, truncate_logs_threshold)
@@ -311,6 +311,14 @@ class ClassicTestDriver(TestDriver):
     def process_may_have_timed_out(self, result: ProcessResult) -> bool:
         """Tell whether the program of *result* was ended because its time was up."""
         return result.timed_out
+
+    @property
+    def _output_limit_bytes(self) -> int | None:
+        """What a program may write: as the driver says, or else the run."""
+        if self.output_limit_bytes is not None:
+            return self.output_limit_bytes
+        limit: int | None = getattr(self.testsuite_options, "testloom_output_limit", None)
+        return limit
 
     @property
     def _logged_lines(self) -> int:

@@ -97,7 +97,7 @@ class CommandDriver(DiffTestDriver):
             stdin_file=self._input_file(spec),
             timeout_s=self.default_process_timeout,
             idle_timeout_s=self.idle_timeout_s,
-            output_limit_bytes=self.output_limit_bytes,
+            output_limit_bytes=spec.output_limit_bytes or self._output_limit_bytes,
             memory_limit_bytes=spec.memory_bytes or self.memory_limit_bytes,
             merge_stderr=spec.stdout is None and spec.stderr is None,
         )

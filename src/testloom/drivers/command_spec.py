@@ -12,6 +12,7 @@ r"""The keys of ``test.yaml`` that `testloom.drivers.CommandDriver` understands,
     stderr: {regex: "^warning:"}
     timeout: 10                 # seconds
     memory: 64 MB               # what it and all that it starts may have
+    output-limit: 10 MB         # what it may write
     requires: [awk, bc]         # programs without which the test is skipped
     copy: false                 # run in the test's own directory
     retries: 2                  # see `testloom.suite.retries`
@@ -83,6 +84,8 @@ class CommandSpec:
     """None for the run's default."""
     memory_bytes: int | None = None
     """None for as much as there is."""
+    output_limit_bytes: int | None = None
+    """None for the run's default."""
     requires: tuple[str, ...] = ()
     copy: bool = True
 
@@ -243,7 +246,14 @@ def _size(value: object) -> int:
         size = size_bytes(str(value) if isinstance(value, int) else value)  # type: ignore[arg-type]  # told below
     except (TypeError, ValueError):
         raise _Wrong(f"a size such as 64 MB, not {_shown(value)}") from None
-    if isinstance(value, bool) or size < _LEAST_MEMORY:
+    if isinstance(value, bool) or size == 0:
+        raise _Wrong(f"a size such as 64 MB, not {_shown(value)}")
+    return size
+
+
+def _memory(value: object) -> int:
+    size = _size(value)
+    if size < _LEAST_MEMORY:
         raise _Wrong(f"a size of at least {shown_size(_LEAST_MEMORY)}, not {_shown(value)}")
     return size
 
@@ -267,7 +277,8 @@ _READERS: Final[Mapping[str, tuple[str, Callable[[Any], Any]]]] = {
     "stdout": ("stdout", _expectation),
     "stderr": ("stderr", _expectation),
     "timeout": ("timeout_s", _seconds),
-    "memory": ("memory_bytes", _size),
+    "memory": ("memory_bytes", _memory),
+    "output-limit": ("output_limit_bytes", _size),
     "requires": ("requires", _names),
     "copy": ("copy", _flag),
 }

@@ -46,6 +46,7 @@ class Values(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     timeout: float | str | None = None
     idle_timeout: float | str | None = None
     max_time: float | str | None = None
+    output_limit: int | str | None = None
     output_dir: str | None = None
     keep_work: str | None = None
     truncate_logs: int | None = None
@@ -109,6 +110,7 @@ _OPTIONS: Final = {
     "timeout": "--timeout",
     "idle-timeout": "--idle-timeout",
     "max-time": "--max-time",
+    "output-limit": "--output-limit",
     "output-dir": "--output-dir",
     "keep-work": "--keep-work",
     "truncate-logs": "--truncate-logs",

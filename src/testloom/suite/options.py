@@ -43,6 +43,7 @@ _PARSED_AS: Final = {
     "timeout_s": "timeout",
     "idle_timeout_s": "idle_timeout",
     "max_time_s": "max_time",
+    "output_limit_bytes": "output_limit",
     "slow_s": "slow",
     "random_temp_subdir": "no_random_temp_subdir",
     "verbosity": "verbose",
@@ -348,6 +349,7 @@ def _add_execution(group: Group) -> None:
     add("--timeout", "S", limit, type=values.seconds)
     idle = "end a program that writes nothing for S seconds"
     add("--idle-timeout", "S", idle, type=values.seconds)
+    add("--output-limit", "SIZE", "end a program that writes more, such as 10MB", type=values.size)
     add("--max-time", "S", "stop the run after S seconds", type=values.seconds)
     add("-x --fail-fast", None, "stop after the first failure", dest="max_failures", const=1)
     add("--max-failures --maxfail", "N", "stop after N failures; 0 never does", type=values.count)

@@ -33,6 +33,8 @@ class RunOptions:
     """Limit of one fragment."""
     idle_timeout_s: float | None = None
     """How long a program may write nothing."""
+    output_limit_bytes: int | None = None
+    """How much a program may write."""
     max_time_s: float | None = None
     """Limit of the run as a whole."""
     slow_s: float | None = None

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from testloom.model.errors import UsageError, nearest
+from testloom.model.sizes import size_bytes
 
 MAX_JOBS: Final = 1024
 REPORTERS: Final = ("auto", "live", "lines", "dots", "minimal", "github", "gitlab", "none")
@@ -59,6 +60,15 @@ def seconds(text: str) -> float:
         raise BadValueError(f"{text!r} is not a number of seconds; {hint}") from None
     seconds_in_range(number)
     return number
+
+
+def size(text: str) -> int:
+    """Return a number of bytes above zero."""
+    try:
+        number = size_bytes(text)
+    except ValueError as error:
+        raise BadValueError(str(error)) from None
+    return positive_in_range(number)
 
 
 def count(text: str) -> int:
@@ -170,7 +180,7 @@ def not_negative(number: int | None) -> int:
 def positive_in_range(number: int) -> int:
     """Let a number above zero pass."""
     if number < 1:
-        raise BadValueError(f"{number} times is not at all; write 1 or more")
+        raise BadValueError(f"{number} is nothing at all; write 1 or more")
     return number
 
 
