@@ -448,3 +448,9 @@ def test_a_namespace_gives_the_options_it_was_parsed_from() -> None:
     namespace = parser.parse_args(["-j3", "a"])
     assert isinstance(namespace, argparse.Namespace)
     assert run_options(namespace) == RunOptions(jobs=3, paths=("a",))
+
+
+@pytest.mark.parametrize("other", [["--no-capture"], ["--pdb"], ["--distributor", "a:b"]])
+def test_there_is_nothing_to_isolate_without_workers(other: list[str]) -> None:
+    message = refused("--isolate", "pidns", *other)
+    assert message.startswith("--isolate: there is no worker here to isolate; ")

@@ -30,6 +30,7 @@ import msgspec
 from testloom.processes import own_fds, prctl, signals, streams, tree
 from testloom.processes.cgroup import Cgroup
 from testloom.processes.cgroup import make as make_cgroup
+from testloom.processes.namespaces import Cell
 
 STACKS_SIGNAL: Final = signal.SIGRTMIN + 1
 """Makes a worker write the Python stacks of its threads to its stderr."""
@@ -86,6 +87,7 @@ class Nursery:
             pipe that they are started with.
         with_threads: whether to fork even though other threads run, one of which may hold a lock
             that then nobody gives back in a worker.
+        isolated: whether each worker has a PID namespace of its own.
 
     Raises:
         RuntimeError: other threads run.
@@ -98,9 +100,11 @@ class Nursery:
         name: str,
         own_output: bool = False,
         with_threads: bool = False,
+        isolated: bool = False,
     ) -> None:
         self._child_main = child_main
         self._own_output = own_output
+        self._isolated = isolated
         self._prepare(with_threads=with_threads)
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         lifeline_reader, self._lifeline = os.pipe()
@@ -135,7 +139,12 @@ class Nursery:
 
         def make_server() -> NurseryServer:
             return NurseryServer(
-                self._child_main, control, lifeline, self._cgroup, own_output=self._own_output
+                self._child_main,
+                control,
+                lifeline,
+                self._cgroup,
+                own_output=self._own_output,
+                isolated=self._isolated,
             )
 
         pid = signals.fork()
@@ -265,9 +274,13 @@ class NurseryServer:
         cgroup: Cgroup | None,
         *,
         own_output: bool = False,
+        isolated: bool = False,
     ) -> None:
         self._child_main = child_main
         self._own_output = own_output
+        self._isolated = isolated
+        self._cells: dict[int, Cell] = {}
+        """pid of the first process -> its namespace, where each worker has one."""
         self._control = control
         self._lifeline = lifeline
         self._cgroup = cgroup
@@ -339,9 +352,9 @@ class NurseryServer:
         elif pid is None:
             pass  # it has ended meanwhile, and main will read so
         elif order.what == "end":
-            tree.signal_all([pid], STACKS_SIGNAL)
-            tree.signal_all([pid], signal.SIGTERM)
-            tree.signal_all([pid], signal.SIGCONT)
+            worker = tree.children(pid) if pid in self._cells else [pid]
+            for signum in (STACKS_SIGNAL, signal.SIGTERM, signal.SIGCONT):
+                tree.signal_all(worker, signum)
         elif order.what == "terminate":
             pids = [*tree.descendants(pid), pid]
             tree.signal_all(pids, signal.SIGTERM)
@@ -365,13 +378,15 @@ class NurseryServer:
         group = self._cgroup.child(f"slot-{slot}") if self._cgroup else None
         parent = os.getpid()
         pid, why = -1, "cannot fork: too many open files"
+        cell = Cell() if self._isolated else None
         if len(fds) == 2:
             try:
-                pid = signals.fork()
+                with contextlib.nullcontext() if cell is None else cell.for_next_child():
+                    pid = signals.fork()
+                    if pid == 0:
+                        self._be_worker(parent, slot, fds[0], fds[1], group, cell)
             except OSError as error:
                 why = f"cannot fork: {error.strerror}"
-        if pid == 0:
-            self._be_worker(parent, slot, fds[0], fds[1], group)
         for fd in fds:
             os.close(fd)
         if pid < 0:
@@ -379,18 +394,29 @@ class NurseryServer:
             return
         self._pids[slot] = pid
         self._slots[pid] = slot
+        if cell is not None:
+            self._cells[pid] = cell
         if group is not None:
             self._groups[slot] = group
         self._tell(News("started", slot, pid))
 
     def _be_worker(
-        self, parent: int, slot: int, channel: int, output: int, group: Cgroup | None
+        self,
+        parent: int,
+        slot: int,
+        channel: int,
+        output: int,
+        group: Cgroup | None,
+        cell: Cell | None,
     ) -> NoReturn:
         status = 1
         try:
             signals.reset_in_child()
             if group is not None:
                 group.enter()
+            if cell is not None:
+                cell.enter()
+                parent = 1
             os.setsid()
             prctl.die_with_parent()
             if os.getppid() != parent:
@@ -442,10 +468,13 @@ class NurseryServer:
             if slot is None:
                 continue  # an orphan, killed below
             del self._pids[slot]
+            max_rss = usage.ru_maxrss
+            if (cell := self._cells.pop(pid, None)) is not None:
+                status, max_rss = cell.outcome(status, max_rss)
             stuck = self._clean_up_after(slot)
             note = ", ".join(f"unkillable: {tree.describe(p)}" for p in stuck)
             code = os.waitstatus_to_exitcode(status)
-            self._tell(News("ended", slot, pid, code, usage.ru_maxrss * 1024, note[:1000]))
+            self._tell(News("ended", slot, pid, code, max_rss * 1024, note[:1000]))
 
     def _clean_up_after(self, slot: int) -> list[int]:
         """Kill what the dead worker of *slot* has left behind."""

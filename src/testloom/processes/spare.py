@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import stat
 from typing import Final
 
@@ -87,7 +88,8 @@ class Spare:
             files = _plain_files(path)
             if files is None:
                 return False
-            kept = os.path.join(os.path.dirname(path), f"{_PREFIX}{os.getpid()}")
+            # Not by the number of this process: in a namespace, others have the same.
+            kept = os.path.join(os.path.dirname(path), f"{_PREFIX}{secrets.token_hex(8)}")
             os.rename(path, kept)
         except OSError:
             return False

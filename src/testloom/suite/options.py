@@ -361,6 +361,9 @@ def _add_execution(group: Group) -> None:
         type=values.one_of(*values.START_METHODS),
         default="fork" if hasattr(os, "fork") else "spawn",
     )
+    isolate = "pidns: let each worker see and signal only its own processes; needs to be root"
+    kinds = values.one_of(*values.ISOLATIONS)
+    add("--isolate", "none|pidns", isolate, type=kinds, default="none")
     nodes = "run fragments as jobs of this batch system"
     add("--distributor", "MODULE:FACTORY", nodes, type=values.factory_text)
 

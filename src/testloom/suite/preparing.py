@@ -15,7 +15,7 @@ from testloom.journal.writer import JournalWriter
 from testloom.model.cluster import ClusterDistributor
 from testloom.model.errors import UsageError
 from testloom.model.summary import RunInfo
-from testloom.processes import own_fds
+from testloom.processes import namespaces, own_fds
 from testloom.processes.claim import MARK
 from testloom.processes.clock import SystemClock
 from testloom.suite.planning import Plan
@@ -54,7 +54,15 @@ def limits_of(options: RunOptions) -> Limits:
 def worker_settings(
     options: RunOptions, info: RunInfo, distributor: ClusterDistributor | None = None
 ) -> WorkerSettings:
-    """Return how the fragments of a run are to be run."""
+    """Return how the fragments of a run are to be run.
+
+    Raises:
+        UsageError: they cannot be isolated as the options want it.
+    """
+    if options.isolate == "pidns" and (why := namespaces.why_not()):
+        raise UsageError(
+            f"--isolate pidns: no namespace can be made here: {why}; be root, or leave it out"
+        )
     name = f"testloom-{info.run_id}"
     os.environ[MARK] = name  # by this, what a run has left behind can be told
     return WorkerSettings(
@@ -65,6 +73,7 @@ def worker_settings(
         timeout_s=options.timeout_s,
         distributor=distributor,
         exchange_dir=info.output_dir,
+        isolated=options.isolate == "pidns",
     )
 
 

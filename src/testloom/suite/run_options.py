@@ -59,6 +59,8 @@ class RunOptions:
     resume: str | None = None
     """The run to go on with, as `testloom.journal.rundir.find_run` takes it."""
     start_method: str = "fork"
+    isolate: str = "none"
+    """``pidns``: each worker has a PID namespace of its own."""
     distributor: str | None = None
     """``MODULE:FACTORY``: the batch system whose nodes run fragments, in place of slots here."""
     no_capture: bool = False
@@ -132,6 +134,7 @@ class RunOptions:
         for option, word, words in (
             ("--list-format", self.list_format, values.LIST_FORMATS),
             ("--start-method", self.start_method, values.START_METHODS),
+            ("--isolate", self.isolate, values.ISOLATIONS),
             ("--cleanup-mode", self.cleanup_mode, values.CLEANUP_MODES),
             ("--reporter", self.reporter, values.REPORTERS),
             ("--color", self.color, values.COLORS),
@@ -144,6 +147,11 @@ class RunOptions:
             raise UsageError(
                 "--distributor: a node of a cluster has no terminal; "
                 "leave out --no-capture and --pdb, or --distributor"
+            )
+        if self.isolate != "none" and (self.in_process or self.distributor):
+            raise UsageError(
+                "--isolate: there is no worker here to isolate; "
+                "leave it out, or --no-capture, --pdb and --distributor"
             )
         for report in self.reports:
             _check("--report", values.report_text, report)

@@ -18,6 +18,7 @@ from testloom.model.sizes import size_bytes
 MAX_JOBS: Final = 1024
 REPORTERS: Final = ("auto", "live", "lines", "dots", "minimal", "github", "gitlab", "none")
 COLORS: Final = ("auto", "always", "never")
+ISOLATIONS: Final = ("none", "pidns")
 START_METHODS: Final = ("fork", "spawn")
 CLEANUP_MODES: Final = ("none", "passing", "all")
 LIST_FORMATS: Final = ("text", "json")

@@ -17,14 +17,15 @@ def forking(
     name: str,
     tray: Tray | None = None,
     with_threads: bool = False,
+    isolated: bool = False,
 ) -> Callable[[], Nursery]:
     """Return what makes the nursery of a `WarmPool` whose workers are forks of this process.
 
     *name* is that of the run's control group; *tray* is where they leave results;
-    *with_threads* allows other threads, see `Nursery`.
+    *with_threads* allows other threads, *isolated* gives each worker a namespace, see `Nursery`.
     """
 
     def child_main(slot: int, channel: socket.socket) -> None:
         warm_process.main(slot, channel, fragments, tray)
 
-    return lambda: Nursery(child_main, name=name, with_threads=with_threads)
+    return lambda: Nursery(child_main, name=name, with_threads=with_threads, isolated=isolated)

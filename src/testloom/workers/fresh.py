@@ -59,7 +59,9 @@ class Recipe(msgspec.Struct, array_like=True):
     """Its class and ``test_env``, or why they cannot be sent, pickled."""
 
 
-def spawning(env: Any, *, name: str, with_threads: bool = False) -> Callable[[], Nursery]:
+def spawning(
+    env: Any, *, name: str, with_threads: bool = False, isolated: bool = False
+) -> Callable[[], Nursery]:
     """Return what makes the nursery of a `WarmPool` whose workers are fresh interpreters."""
     setup = messages.encode(setup_of(env))
 
@@ -68,7 +70,7 @@ def spawning(env: Any, *, name: str, with_threads: bool = False) -> Callable[[],
         arguments = slot, channel_fd, setup_fd
         exec_self.replace_by_module(__name__, arguments, keep=(channel_fd, setup_fd))
 
-    return lambda: Nursery(child_main, name=name, with_threads=with_threads)
+    return lambda: Nursery(child_main, name=name, with_threads=with_threads, isolated=isolated)
 
 
 def setup_of(env: Any) -> Setup:

@@ -37,6 +37,8 @@ class WorkerSettings:
     """The batch system whose nodes run fragments, started."""
     exchange_dir: str = ""
     """Where to make the directory through which main and these nodes talk."""
+    isolated: bool = False
+    """Whether each worker has a PID namespace of its own."""
     with_threads: bool = False
     """Whether to fork even though other threads run, see `testloom.processes.nursery.Nursery`."""
 
@@ -105,15 +107,16 @@ def make_workers(
     is_fork = settings.start_method == "fork"
     tray = Tray(slots) if is_fork and slots else None
     table = list(fragments.values())
+    how = {"with_threads": settings.with_threads, "isolated": settings.isolated}
     return WarmPool(
         fragments=fragments,
         predecessors=predecessors,
         loop=loop,
         env=env,
         make_nursery=(
-            forking(table, name=settings.name, tray=tray, with_threads=settings.with_threads)
+            forking(table, name=settings.name, tray=tray, **how)
             if is_fork
-            else spawning(env, name=settings.name, with_threads=settings.with_threads)
+            else spawning(env, name=settings.name, **how)
         ),
         recipe_of=None if is_fork else recipe_of,
         continues=continues,
