@@ -66,6 +66,7 @@ def test_sessions_in_slots_are_in_the_history_and_make_the_order_of_later_ones(
     assert [run["exit_code"] for run in asked("runs")] == [1, 0]
     told = asked("test", "test_it.py::test_fails_once")
     assert [result["status"] for result in told] == ["FAIL", "PASS"]
+    assert told[-1]["slot"] == 0
     assert (project / ".testloom" / ".gitignore").read_text() == "*\n"
 
 

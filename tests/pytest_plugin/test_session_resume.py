@@ -201,3 +201,32 @@ def test_what_tests_say_to_junitxml_itself_is_said_in_slots_and_when_resumed(
     assert alone[1] == {("all", "the same"), *(("of", str(n)) for n in range(6))}
     assert alone[0]["test_says[3]"][0][1]["number"] == "3"
     assert alone[0]["test_says[3]"][0][1]["classname"] == "another"
+
+
+@pytest.mark.parametrize("options", [("--testloom-history",), ("--slots", "1")])
+def test_a_test_that_was_interrupted_is_no_test_that_passed(
+    write: Callable[..., None],
+    run_pytest: RunPytest,
+    project: Path,
+    options: tuple[str, ...],
+) -> None:
+    write(
+        **{
+            "test_it.py": """
+                import os
+                def test_before(): pass
+                def test_interrupted():
+                    if not os.path.exists("calm"): raise KeyboardInterrupt
+                    open("ran", "w")
+            """
+        }
+    )
+
+    first = run_pytest(*options)
+    write(calm="")
+    session = run_pytest(*options, "--testloom-resume")
+
+    assert first.code == 2
+    assert "1 of 2 tests carried over; 1 not finished" in session.out
+    assert session.last_line == "2 passed"
+    assert (project / "ran").exists()

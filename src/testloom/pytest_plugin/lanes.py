@@ -32,7 +32,9 @@ class Run(Protocol):
     def came(self, slot: int, results: Sequence[bytes]) -> set[int]:
         """Take what was told about items; return which ones have run."""
 
-    def died(self, doing: Doing, end: FragmentEnd, output: bytes, *, has_run: bool) -> None:
+    def died(
+        self, slot: int, doing: Doing, end: FragmentEnd, output: bytes, *, has_run: bool
+    ) -> None:
         """The item that was being done took its process with it."""
 
     def lost(self, slot: int, end: FragmentEnd, output: bytes) -> bool:
@@ -169,7 +171,7 @@ class Lane(WarmWorker):
         came_in_time = self.timed_out and doing.unit in ran
         if doing.unit == NOTHING or came_in_time:
             return self._run.lost(self.slot, end, self.output)
-        self._run.died(doing, end, self.output, has_run=doing.unit in ran)
+        self._run.died(self.slot, doing, end, self.output, has_run=doing.unit in ran)
         ran.add(doing.unit)
         return True
 

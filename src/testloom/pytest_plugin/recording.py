@@ -36,13 +36,17 @@ class Recording:
         self._note = ""
         self._has_begun = self._has_failed = False
 
-    def keep(self, nodeid: str, some: Sequence[Any], done: wire.Item | None = None) -> None:
-        """Write down what came of a test: its reports *some*, which a slot has told as *done*."""
+    def keep(
+        self, nodeid: str, some: Sequence[Any], done: wire.Item | None = None, slot: int = -1
+    ) -> None:
+        """Write down what came of a test: its reports *some*, which *slot* has told as *done*."""
         run = self._run
         if run is None or self._has_failed or nodeid in run.carried or os.getpid() != self._pid:
             return
+        if not any(report.when == "teardown" or report.failed for report in some):
+            return  # it was interrupted: nobody knows what would have come of it
         try:
-            run.keep(nodeid, some, done)
+            run.keep(nodeid, some, done, slot)
         except JournalError as error:
             self._cannot_keep(error)
 
@@ -129,7 +133,8 @@ class Recording:
         except (UsageError, OSError) as error:
             if self._is_asked_for:
                 raise pytest.UsageError(f"testloom: {error}") from error
-            self._note = f"this session is not recorded: {error}"
+            what, _, _advice = str(error).partition("; ")  # which is about options of others
+            self._note = f"this session is not recorded: {what}"
 
     def _cannot_keep(self, error: JournalError) -> None:
         assert self._run is not None

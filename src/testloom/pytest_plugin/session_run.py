@@ -193,17 +193,19 @@ class SessionRun:
             for request in self._requests
         ]
 
-    def keep(self, nodeid: str, some: Sequence[Any], done: wire.Item | None) -> None:
-        """Keep what came of test *nodeid*, which pytest's reports *some* tell, or a slot's *done*.
+    def keep(self, nodeid: str, some: Sequence[Any], done: wire.Item | None, slot: int) -> None:
+        """Keep what came of test *nodeid*, which pytest's reports *some* tell, or *done* of a slot.
 
         Raises:
             JournalError: that is not possible.
         """
         made, is_final = self._results.of(nodeid, some, done)
         for one in made:
-            self._add(nodeid, one, some, settles=is_final and one is made[-1])
+            self._add(nodeid, one, some, slot, settles=is_final and one is made[-1])
 
-    def _add(self, nodeid: str, made: Made, some: Sequence[Any], *, settles: bool) -> None:
+    def _add(
+        self, nodeid: str, made: Made, some: Sequence[Any], slot: int, *, settles: bool
+    ) -> None:
         head = made.head
         path, line, _name = some[0].location
         started_at = some[0].start or self._clock.wall()
@@ -216,6 +218,7 @@ class SessionRun:
             reason=head.reason,
             failure_reasons=tuple(head.failure_reasons),
             time_s=sum([report.duration for report in some]),
+            slot=slot,
             started_s=max(0.0, started_at - self._info.started_at),
             driver="pytest",
             source=path,

@@ -1,13 +1,10 @@
 """A run in slots: everything between collection and the end of pytest's session.
 
-Reads from top to bottom: what is to run, the run, its end.  Main's time is what limits a run of many
-small tests, so reports are passed on a few at a time, between other things: no slot waits for its next
-turn because of what another one has to tell.
+Reads from top to bottom: what is to run, the run, its end.
 """
 
 from __future__ import annotations
 
-import collections
 import gc
 import itertools
 import os
@@ -37,13 +34,11 @@ from testloom.pytest_plugin.lanes import Lane, Order, Single, recipe_of
 from testloom.pytest_plugin.limits import limits_of
 from testloom.pytest_plugin.live import Live
 from testloom.pytest_plugin.needs import needs_of
-from testloom.pytest_plugin.telling import tell
+from testloom.pytest_plugin.telling import Teller
 from testloom.scheduling import MultiprocessScheduler, Phase
 from testloom.scheduling.turns import Turns
 from testloom.workers.warm import WarmPool, WarmWorker
 
-_AT_A_TIME_S: Final = 0.002
-"""How long reports are passed on before something else gets a chance."""
 _LOST_IN_A_ROW: Final = 3
 
 
@@ -54,10 +49,6 @@ class SlotRun:
         self._session: Any = session
         self._config = session.config
         self._items: Sequence[Any] = session.items
-        plugins = session.config.pluginmanager
-        self._recording: Any = plugins.getplugin("testloom-recording")
-        if self._recording is not None:
-            plugins.unregister(name="testloom-listening")  # it is told here, at less cost
         count = min(count, len(self._items))
         self._limits = limits_of(self._items, limit_s)
         self._needs, limits = needs_of(self._items)
@@ -70,8 +61,7 @@ class SlotRun:
         self._kept = kept_fixtures(self._items, self._room_for_values)
         self._live = Live(self._config, self._items)
         self._inherited = Inherited(self.board, tray, self._kept, self._live.is_wanted)
-        self._untold: collections.deque[wire.Item] = collections.deque()
-        self._is_telling = False
+        self._teller = Teller(session, self.loop, self._end_early)
         self._parked: list[Lane] = []
         self._lost = 0
         self._error: BaseException | None = None
@@ -124,7 +114,7 @@ class SlotRun:
                     self._pool.close()
                     for kept in self._kept:
                         kept.take_back()
-                self._tell_all()
+                self._teller.tell_all()
         finally:
             gc.unfreeze()
             self.loop.close()
@@ -161,20 +151,21 @@ class SlotRun:
         ran = set()
         for data in results:
             done = wire.decode(data)
-            self._untold.append(done)
+            self._teller.add(done, slot)
             if done.number >= 0:
                 ran.add(done.number)
                 self.turns.ran(slot, done.wall_s, done.setup_s)
         if ran:
             self._lost = 0
         self._live.turned(slot)
-        self._tell_soon()
         return ran
 
-    def died(self, doing: Doing, end: FragmentEnd, output: bytes, *, has_run: bool) -> None:
+    def died(
+        self, slot: int, doing: Doing, end: FragmentEnd, output: bytes, *, has_run: bool
+    ) -> None:
         """Let the item that was being done fail."""
         item = self._items[doing.unit]
-        self._tell_all()  # in their order: what it has told itself comes first
+        self._teller.tell_all()  # in their order: what it has told itself comes first
         reports = reports_of_death(
             item,
             end,
@@ -183,7 +174,7 @@ class SlotRun:
             duration_s=self.loop.now() - doing.since,
             has_run=has_run,
         )
-        self._pass_on(item, reports, item.location)
+        self._teller.pass_on(item, reports, item.location, slot)
 
     def lost(self, slot: int, end: FragmentEnd, output: bytes) -> bool:
         """Go on with another process, but not for ever."""
@@ -257,6 +248,11 @@ class SlotRun:
         self._error = KeyboardInterrupt()
         self._stop(Phase.TERMINATING if self._signals == 1 else Phase.KILLING)
 
+    def _end_early(self, error: BaseException | None) -> None:
+        """End the session, because of *error* if there is one."""
+        self._error = self._error or error
+        self._stop(Phase.TERMINATING)
+
     def _stop(self, phase: Phase) -> None:
         self._scheduler.stop(phase)
 
@@ -281,7 +277,8 @@ class SlotRun:
         """Return which items failed last, and how long items usually take, as far as is known."""
         cache = getattr(self._config, "cache", None)
         failed = set(cache.get("cache/lastfailed", {})) if cache is not None else set()
-        recap = self._recording.recap if self._recording is not None else Recap()
+        recording: Any = self._config.pluginmanager.getplugin("testloom-recording")
+        recap = recording.recap if recording is not None else Recap()
         failed |= {past.test for past in recap.latest.values() if past.status.is_bad}
         usual_s = recap.usual_s
         names = [item.nodeid for item in self._items]
@@ -305,62 +302,3 @@ class SlotRun:
         room: Path = factory.getbasetemp() / "run-scoped"
         room.mkdir(mode=0o700, exist_ok=True)
         return room
-
-    # -- reports -----------------------------------------------------------------------------------
-
-    def _tell_soon(self) -> None:
-        if self._untold and not self._is_telling:
-            self._is_telling = True
-            self.loop.call_soon(self._tell_some)
-
-    def _tell_some(self) -> None:
-        self._is_telling = False
-        until = self.loop.now() + _AT_A_TIME_S
-        while self._untold and self.loop.now() < until:
-            self._tell(self._untold.popleft())
-        self._tell_soon()
-
-    def _tell_all(self) -> None:
-        while self._untold:
-            self._tell(self._untold.popleft())
-
-    def _tell(self, done: wire.Item) -> None:
-        if self._session.shouldfail or self._session.shouldstop:
-            return  # as if it had not run
-        item = self._items[done.number] if done.number >= 0 else None
-        wire.tell_warnings(done, self._config)
-        location = None if item is None else wire.location_of(done, item)
-        plain = None if done.others else done  # reports are made of parts of the others
-        self._pass_on(item, wire.reports_of(done, item, self._config), location, plain)
-        if done.ends and self._error is None:
-            self._error = _error_of(done)
-            self._stop(Phase.TERMINATING)
-
-    def _pass_on(
-        self, item: Any, reports: Sequence[Any], location: Any, done: wire.Item | None = None
-    ) -> None:
-        """Let pytest's hooks know, as if the item had just run here."""
-        session = self._session
-        if session.shouldfail or session.shouldstop:
-            return
-        recording = self._recording
-        if item is not None:
-            if recording is not None:  # whoever is told of a result can rely on it
-                recording.keep(item.nodeid, reports, done)
-            tell(item, reports, location)
-        else:
-            for report in reports:
-                if recording is not None:
-                    recording.keep(report.nodeid, [report])
-                self._config.hook.pytest_runtest_logreport(report=report)
-        if session.shouldfail or session.shouldstop:
-            self._stop(Phase.TERMINATING)
-
-
-def _error_of(done: wire.Item) -> BaseException:
-    """Return what ended the session, to be raised here."""
-    if done.ends == "interrupted":
-        return KeyboardInterrupt()
-    if done.ends == "exit":
-        return pytest.exit.Exception(done.why, done.returncode)
-    return RuntimeError(f"pytest failed in a slot:\n{done.why}")
