@@ -287,6 +287,28 @@ def test_what_came_while_nothing_could_run_comes_before_the_limits(
     assert came == ["news"]
 
 
+def test_a_pause_that_a_callback_makes_and_counts_is_not_counted_again(
+    pipe: Callable[[], tuple[int, int]],
+) -> None:
+    """Ctrl-Z: the run stops itself, and knows for how long."""
+    clock = ManualClock(now=1000.0)
+    loop = EventLoop(clock)
+    reader, writer = pipe()
+    os.write(writer, b"x")
+
+    def pause() -> None:
+        os.read(reader, 1)
+        clock.advance(60.0)
+        loop.put_off(60.0)
+
+    loop.watch(reader, pause)
+    loop.call_at(1005.0, list)
+    loop.run_once()
+    due = loop.due()
+    loop.close()
+    assert due == 1065.0
+
+
 def test_what_is_to_come_soon_does_not_wait_for_a_timer(loop: EventLoop, in_time: None) -> None:
     came: list[str] = []
     loop.call_at(loop.now() + 1000.0, lambda: came.append("limit"))

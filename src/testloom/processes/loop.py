@@ -147,10 +147,11 @@ class EventLoop:
         self._looked_at = self.now()
 
     def put_off(self, seconds: float) -> None:
-        """Let all timers be due *seconds* later."""
+        """Let all timers be due *seconds* later, which have just passed and count no more."""
         if seconds > 0:
             # All of them alike, so that their order stays.
             self._timers = [(at + seconds, order, timer) for at, order, timer in self._timers]
+            self.look()
 
     def _longest_wait(self) -> float | None:
         timers = self._timers
