@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import threading
 from pathlib import Path
 
@@ -36,3 +37,15 @@ def test_n3_the_first_file_that_cannot_be_written_is_told(tmp_path: Path) -> Non
         names = [files.add(TestResult("t")) for _ in range(3)]
 
     assert files.problem == f"{names[0]}: cannot be written: No such file or directory"
+
+
+def test_n3_a_file_of_which_only_a_part_fits_is_told(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with ResultFiles(str(tmp_path)) as files:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (40, hard))
+        try:
+            name = files.add(TestResult("t"), at_once=True)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    assert files.problem == f"{name}: cannot be written: File too large"

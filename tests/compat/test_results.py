@@ -27,28 +27,43 @@ VALUES = st.recursive(
 @settings(max_examples=300, deadline=None)
 @given(
     log=TEXT | st.binary(max_size=30),
+    output=TEXT | st.binary(max_size=30),
     msg=TEXT,
     env=st.dictionaries(TEXT, VALUES, max_size=3),
     time=st.none() | FLOATS,
     is_good=st.booleans(),
 )
 def test_j7_what_is_saved_is_loaded_again(
-    log: Any, msg: str, env: dict[str, Any], time: float | None, is_good: bool
+    log: Any, output: Any, msg: str, env: dict[str, Any], time: float | None, is_good: bool
 ) -> None:
     status = TestStatus.PASS if is_good else TestStatus.FAIL
     result = TestResult("a/b c", env, status, msg)
     result.log = Log(log)
     result.time = time
     result.failure_reasons = set() if is_good else {FailureReason.DIFF, FailureReason.LEAK}
-    result.processes = [{"cmd": ["x"], "status": 1, "output": log, "wall_s": 1.0}]
+    result.processes = [{"cmd": ["x"], "status": 1, "output": output, "wall_s": 1.0}]
 
     with tempfile.TemporaryDirectory() as directory:
         again = TestResult.load(str(Path(directory) / result.save(directory)))
 
     assert (again.log, again.msg, again.env, again.time) == (log, msg, env, time)
     assert again.failure_reasons == (set() if is_good else {FailureReason.DIFF})  # known ones
-    assert again.processes == [{"cmd": ["x"], "status": 1, "output": log}]
+    assert again.processes == [{"cmd": ["x"], "status": 1, "output": output}]
     assert (again.test_name, again.status) == ("a/b c", status)
+
+
+def test_j7_what_json_has_no_form_for_is_saved_all_the_same(tmp_path: Path) -> None:
+    """The type of what a driver says of a test that passed is not for us to choose."""
+    result = TestResult("t", {"k" * 2000: 1}, TestStatus.PASS, msg=Path("/some/where"))  # type: ignore[arg-type]  # see above
+    result.info["\0" * 200] = "v"
+
+    again = TestResult.load(str(tmp_path / result.save(str(tmp_path))))
+
+    assert (again.msg, again.env, again.info) == (
+        "/some/where",
+        {"k" * 2000: 1},
+        {"\0" * 200: "v"},
+    )
 
 
 def test_j7_the_result_of_a_test_that_passed_is_a_line_a_value() -> None:

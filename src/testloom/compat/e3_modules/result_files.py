@@ -85,6 +85,8 @@ class ResultFiles:
     def _write(self, name: str, data: bytes) -> None:
         try:
             with open(os.path.join(self._directory, name), "wb", buffering=0) as file:
-                file.write(data)
+                # On a full disk some of it may fit: the next call says that the rest does not.
+                while data := data[file.write(data) :]:
+                    pass
         except OSError as error:
             self.problem = self.problem or f"{name}: cannot be written: {error.strerror}"

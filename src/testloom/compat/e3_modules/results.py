@@ -35,6 +35,10 @@ _PREFIX: Final = "!e3.testsuite.result."
 _TEXTS: Final = ("log", "expected", "out", "diff")
 _NOT_YAML: Final = re.compile(rb"\x7f|(?<=[:,\[ ])-?[0-9.]+e[-+]?[0-9]")
 """What JSON may contain, and YAML not, or as something else; also some texts, which does no harm."""
+_OF_E3: Final = ("status", "failure_reasons")
+"""The values that have types of their own."""
+_LONGEST_KEY: Final = 128
+"""YAML reads keys of up to 1024 characters where it does not expect one; each may be an escape."""
 _JSON_SCALARS: Final = frozenset({str, int, bool, type(None)})
 _json: Final = msgspec.json.Encoder().encode
 _PROCESS_KEYS: Final = ("cmd", "cwd", "status", "output", "errors")
@@ -195,14 +199,11 @@ def _written_quickly(values: dict[str, Any]) -> bytes:
     """Return the document of a result that nobody will want to look at; empty if there is a doubt.
 
     JSON in ASCII is YAML, too, and made ten times faster than by the emitter.  What is left to
-    the emitter: results that are looked at, what JSON cannot hold, and numbers that YAML takes
-    for text (``1e-05``).
+    the emitter: results that are looked at, what JSON cannot hold, numbers that YAML takes
+    for text (``1e-05``), and keys that are too long for it.
     """
-    if (
-        values["status"].is_bad
-        or values["failure_reasons"]
-        or not _is_json([values["env"], values["time"]])
-    ):
+    plain = [value for key, value in values.items() if key not in _OF_E3]
+    if values["status"].is_bad or values["failure_reasons"] or not _is_json(plain):
         return b""
     lines = [b"!e3.testsuite.result.TestResult"]
     for key, value in values.items():
@@ -210,8 +211,6 @@ def _written_quickly(values: dict[str, Any]) -> bytes:
             text = b"!e3.testsuite.result.TestStatus %d" % value.value
         elif key == "failure_reasons":
             text = b"!!set {}"
-        elif isinstance(value, bytes):
-            return b""
         else:
             text = _json(value)
         lines.append(b"%s: %s" % (key.encode(), text))
@@ -222,7 +221,10 @@ def _written_quickly(values: dict[str, Any]) -> bytes:
 def _is_json(value: Any) -> bool:
     kind = type(value)
     if kind is dict:
-        return all(type(key) is str and _is_json(it) for key, it in value.items())
+        return all(
+            type(key) is str and len(key) <= _LONGEST_KEY and _is_json(it)
+            for key, it in value.items()
+        )
     if kind is list:
         return all(map(_is_json, value))
     if kind is float:
