@@ -44,8 +44,10 @@ def test_what_it_has_started_counts_and_is_not_forgiven(groups: None, shell: str
     assert run(program(4 * LIMIT, shell=shell)).end == OutOfMemory(LIMIT)
 
 
-def test_nothing_stays_of_the_group(groups: None) -> None:
-    run(program(1000))
+@pytest.mark.parametrize("one", [program(1000), Program(argv=("/-",), memory_limit_bytes=LIMIT)])
+def test_nothing_stays_of_the_group(groups: None, one: Program) -> None:
+    """Nor if there is no such program."""
+    run(one)
     places = filter(None, (cgroup.place(), cgroup.place("memory")))
     mine = f".{os.getpid()}."
     assert [name for place in places for name in os.listdir(place) if mine in name] == []

@@ -119,6 +119,7 @@ def _start(program: Program, before: frozenset[int], fds: list[int]) -> _Watch:
     """Start *program*; add to *fds* the descriptors that its output can be read from."""
     started_at = _now()
     theirs: list[int] = []
+    memory: MemoryLimit | None = None
     starting = object()
     _running.add(starting)
     try:
@@ -127,8 +128,8 @@ def _start(program: Program, before: frozenset[int], fds: list[int]) -> _Watch:
             reader, writer = os.pipe()
             fds.append(reader)
             theirs.append(writer)
-        limit = program.memory_limit_bytes
-        memory = None if limit is None else MemoryLimit.of(limit)
+        if program.memory_limit_bytes is not None:
+            memory = MemoryLimit.of(program.memory_limit_bytes)
         child = _spawn(program, theirs[0], theirs[1], theirs[-1], memory)
         try:
             return _Watch(program, child, fds, before, started_at, memory)
@@ -136,11 +137,12 @@ def _start(program: Program, before: frozenset[int], fds: list[int]) -> _Watch:
             tree.kill_tree(child.pid)
             child.wait()
             raise
-    except Exception:
-        raise
-    except BaseException:
-        # Struck while a program was being started: it may run, and nobody knows its number.
-        tree.kill_below(os.getpid(), _Others(before, -1, with_leader=False))
+    except BaseException as error:
+        if not isinstance(error, Exception):
+            # Struck while a program was being started: it may run, and nobody knows its number.
+            tree.kill_below(os.getpid(), _Others(before, -1, with_leader=False))
+        if memory is not None:
+            memory.close()
         raise
     finally:
         _running.discard(starting)
