@@ -383,3 +383,10 @@ def test_eight_processes_may_write_at_the_same_time(place: str) -> None:
     if "://" not in place:
         with contextlib.closing(sqlite3.connect(place)) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def test_a_history_may_lie_in_a_directory_whose_name_is_no_text(tmp_path: Path) -> None:
+    place = str(tmp_path / "caf\udce9" / "history.db")
+    with opened(place) as database:
+        HistoryStore(database, "s").add(a_run(1), [])
+    assert os.path.isfile(place)

@@ -17,7 +17,7 @@ import sys
 from testloom.processes.claim import Claim
 
 claim = Claim.on(sys.argv[1], is_kept=sys.argv[2] == "kept")
-claim.name_run(sys.argv[3], "")
+claim.name_run(sys.argv[3], sys.argv[4])
 print("claimed", flush=True)
 sys.stdin.read()
 """
@@ -28,10 +28,12 @@ def claimed(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     """Have another process claim a directory below *tmp_path*."""
     processes = []
 
-    def start(name: str, *, kept: str = "", run: str = "") -> subprocess.Popen[bytes]:
+    def start(
+        name: str, *, kept: str = "", run: str = "", results: str = ""
+    ) -> subprocess.Popen[bytes]:
         (tmp_path / name).mkdir()
         process = subprocess.Popen(
-            [sys.executable, "-P", "-c", CLAIMS, tmp_path / name, kept, run],
+            [sys.executable, "-P", "-c", CLAIMS, tmp_path / name, kept, run, results],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -58,6 +60,22 @@ def test_a_directory_is_in_use_until_its_claim_is_released(tmp_path: Path) -> No
 
     mine.release()
     assert (user_of(str(tmp_path)), os.listdir(tmp_path)) == (None, [])
+
+
+def test_the_place_of_results_may_be_any_path(
+    tmp_path: Path, claimed: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    """One that is no text, and one as long as paths can be."""
+    places = [f"/no\udcff/{'x' * 4000}", "/\udcff"]
+    for name, place in zip(("one", "two"), places, strict=True):
+        killed(claimed(name, results=place))
+
+    found = [abandoned(str(tmp_path / name)) for name in ("one", "two")]
+    for one in found:
+        assert one is not None
+        with one:
+            pass
+    assert [one.results for one in found if one] == places
 
 
 def test_what_a_living_process_has_claimed_is_not_abandoned(

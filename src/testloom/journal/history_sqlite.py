@@ -81,7 +81,7 @@ class _Sqlite:
         unclean = _has_content(f"{path}-journal") or _has_content(f"{path}-wal")
         with self._told():
             self._connection = sqlite3.connect(
-                f"file:{urllib.parse.quote(path)}?mode=rwc",
+                f"file:{urllib.parse.quote(os.fsencode(path))}?mode=rwc",
                 uri=True,
                 timeout=timeout_s,
                 isolation_level=None,

@@ -29,7 +29,7 @@ from testloom.processes.identity import Identity, own
 NAME: Final = ".testloom-claim"
 MARK: Final = "TESTLOOM_RUN"
 """The variable by which programs can be told whose they are."""
-_LARGEST: Final = 4096
+_LARGEST: Final = 1 << 14
 _SETTLE_S: Final = 2.0
 
 
@@ -39,8 +39,8 @@ class _Content(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the directory stays when its run is dead."""
     run: str = ""
     """What `MARK` is in the programs of the run; empty as long as there are none."""
-    results: str = ""
-    """Where the results of the run are."""
+    results: bytes = b""
+    """Where the results of the run are: a path need not be text."""
 
 
 class Claim:
@@ -78,7 +78,9 @@ class Claim:
 
     def name_run(self, run: str, results: str) -> None:
         """Say what `MARK` is in the programs that are going to be started, and where results are."""
-        self._content = msgspec.structs.replace(self._content, run=run, results=results)
+        self._content = msgspec.structs.replace(
+            self._content, run=run, results=os.fsencode(results)
+        )
         data = msgspec.json.encode(self._content)
         with contextlib.suppress(OSError):  # the disk is full: then nobody is told
             os.pwrite(self._fd, data, 0)
@@ -102,7 +104,7 @@ class Found:
         self.directory = directory
         self.is_kept = content.is_kept
         self.pid = content.owner.pid
-        self.results = content.results
+        self.results = os.fsdecode(content.results)
         self._fd, self._content = fd, content
 
     def __enter__(self) -> Self:
