@@ -11,6 +11,7 @@ import pytest
 
 from testloom.cli.main import main
 from testloom.cli.run import place
+from testloom.model.errors import UsageError
 
 SUITE = """
 class Suite:
@@ -203,3 +204,13 @@ def test_a_suite_that_is_not_there_is_named(
         f"testloom.toml:1: suite: a module called 'json' exists already;"
         f" rename {tmp_path / 'json.py'}"
     )
+
+
+def test_a_current_directory_that_is_gone_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(UsageError, match="the current directory: no such file or directory; "):
+        place([], {})

@@ -225,6 +225,10 @@ class Provoked:
             err = self._root / "stderr"
             while not re.search(what, err.read_text(encoding="utf-8")):
                 assert not tree.wait_gone([process.pid], 0.05), f"it does not tell {what!r}"
+        elif verb == "storm":
+            for _ in range(10000):
+                for name in what:
+                    process.send_signal(signal.Signals[f"SIG{name}"])
         elif verb == "kill-last":
             os.kill(self._announced[-1], signal.SIGKILL)
         elif verb == "go-on":

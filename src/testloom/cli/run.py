@@ -53,6 +53,11 @@ def place(
     6. the directory given;
     7. the current directory.
     """
+    try:
+        os.getcwd()
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise UsageError(f"the current directory: {why}; change to one that is there") from error
     file, paths = _named(args, environ)
     if file is not None:
         named = load_config(file)
