@@ -147,3 +147,26 @@ def test_a_setting_that_makes_no_sense_is_one_line(
     assert session.code == 4
     assert "testloom_history: 'yes'; write one of ('auto', 'on', 'off')" in session.out
     assert "Traceback" not in session.out
+
+
+@pytest.mark.parametrize(("options", "code"), [((), 0), (("--testloom-report", "json"), 3)])
+def test_a_record_that_is_lost_during_the_session_is_told_at_its_end(
+    write: Callable[..., None], run_pytest: RunPytest, options: tuple[str, ...], code: int
+) -> None:
+    """Whether that is what people wanted of the session decides about its exit status."""
+    write(
+        **{
+            "test_it.py": """
+                import os, shutil
+                def test_cleans(request):
+                    root = os.path.dirname(request.config.inipath)
+                    for place in ("out", ".testloom"):
+                        shutil.rmtree(os.path.join(root, place), ignore_errors=True)
+            """
+        }
+    )
+    session = run_pytest("--slots", "1", *options)
+
+    assert (session.code, session.outcomes) == (code, {"test_it::test_cleans": "passed"})
+    assert "was deleted while the run was going on" in session.out
+    assert "Traceback" not in session.out

@@ -162,6 +162,43 @@ def test_there_must_be_a_session_to_resume(
     assert "Traceback" not in session.out
 
 
+def test_a_session_that_never_began_is_passed_over(
+    write: Callable[..., None], run_pytest: RunPytest, project: Path
+) -> None:
+    """One was killed too early; the disk was full when the other one was to begin."""
+    write(
+        **{
+            "test_it.py": "def test_one(): pass\ndef test_two(): pass\n",
+            "conftest.py": """
+                import os
+                from testloom.journal.format import JournalError
+                from testloom.journal.writer import JournalWriter
+                begin = JournalWriter.run_started
+                def fill(self, run, tests, *rest):
+                    begin(self, run, [], *rest)
+                    raise JournalError(self.path, "results disk full")
+                if os.path.exists("full"):
+                    JournalWriter.run_started = fill
+            """,
+        }
+    )
+    run_pytest("--slots", "1")
+    (project / "full").touch()
+    no_room = run_pytest("--slots", "1")
+    (project / "full").unlink()
+    early = project / ".testloom" / "pytest" / "20991231-235959-00000"
+    early.mkdir()
+    (early / ".testloom-out").touch()
+
+    session = run_pytest("--testloom-resume")
+
+    assert (no_room.code, no_room.last_line) == (0, "2 passed")
+    assert "testloom: this session is not recorded: " in no_room.out
+    assert "results disk full" in no_room.out
+    assert ": 2 of 2 tests carried over" in session.out
+    assert session.last_line == "2 passed"
+
+
 def test_what_tests_say_to_junitxml_itself_is_said_in_slots_and_when_resumed(
     write: Callable[..., None], run_pytest: RunPytest, tmp_path: Path
 ) -> None:

@@ -19,18 +19,27 @@ from testloom.suite.fingerprints import Fingerprints
 
 
 def last_session(output_dirs: Iterable[str], suite: str) -> Resumed:
-    """Return the newest session of *suite* in *output_dirs*.
+    """Return the newest session of *suite* in *output_dirs* that can be resumed.
+
+    One that was cut off before it had begun cannot: then it is the one before.
 
     Raises:
         UsageError: there is none.
     """
     places = list(output_dirs)
+    problem: UsageError | None = None
     found = sorted(((run, place) for place in places for run in rundir.runs(place)), reverse=True)
     for run, place in found:
-        session = Resumed(place, run)
+        try:
+            session = Resumed(place, run)
+        except UsageError as error:
+            problem = problem or error
+            continue
         if session.journal.run is not None and session.journal.run.suite == suite:
             return session
-    raise UsageError("there is no earlier session with --slots or --testloom-history to resume")
+    raise problem or UsageError(
+        "there is no earlier session with --slots or --testloom-history to resume"
+    )
 
 
 def inputs_of(items: Sequence[Any], root: str) -> dict[str, str]:

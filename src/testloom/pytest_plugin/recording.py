@@ -17,7 +17,7 @@ from testloom.journal.format import JournalError
 from testloom.model.errors import UsageError
 from testloom.model.history import Recap
 from testloom.pytest_plugin import wire
-from testloom.pytest_plugin.session_run import SessionRun, settings_of
+from testloom.pytest_plugin.session_run import SessionRun, incomplete, settings_of
 from testloom.pytest_plugin.telling import tell
 
 
@@ -99,7 +99,7 @@ class Recording:
             )
         except JournalError as error:
             self._cannot_keep(error)
-            return
+            code = incomplete(session.exitstatus)
         if self._is_asked_for:
             session.exitstatus = code
 

@@ -122,16 +122,24 @@ class SessionRun:
             self._run_dir = undoing.enter_context(open_run_dir(settings.output_dir))
             reports.check_targets(self._requests, self._run_dir.path)
             self._journal = JournalWriter(self._run_dir.journal, self._clock)
+            undoing.callback(self._there_was_none)
+            self._fds = (self._journal.fileno(), self._run_dir.fileno())
+            for fd in self._fds:
+                own_fds.add(fd)
+            self._history = run_history(
+                settings.history, suite, self._run_dir.output_dir, settings.kept
+            )
+            self._info = self._info_of(config, suite, resumed.run_id if resumed else "", inputs)
+            self._begin(inputs, carry)
             undoing.pop_all()
-        self._fds = (self._journal.fileno(), self._run_dir.fileno())
-        for fd in self._fds:
-            own_fds.add(fd)
-        self._history = run_history(
-            settings.history, suite, self._run_dir.output_dir, settings.kept
-        )
+
+    def _info_of(
+        self, config: pytest.Config, suite: str, resumes: str, inputs: dict[str, str]
+    ) -> RunInfo:
+        root = str(config.rootpath)
         commit, branch = commit_of(root)
         slots = config.getoption("slots") or "1"
-        self._info = RunInfo(
+        return RunInfo(
             commit=commit,
             branch=branch,
             run_id=self._run_dir.run_id,
@@ -144,11 +152,10 @@ class SessionRun:
             host=socket.gethostname(),
             platform=f"{platform.system()}-{platform.machine()}".lower(),
             selected=len(inputs),
-            resumes=resumed.run_id if resumed else "",
+            resumes=resumes,
             environment=redacted(os.environ),
             versions=versions(),
         )
-        self._begin(inputs, carry)
 
     def _begin(self, inputs: dict[str, str], carry: Carry | None) -> None:
         if self._history is not None:
@@ -242,16 +249,34 @@ class SessionRun:
             seen = self._history.seen_by(summary)
             summary = dataclasses.replace(seen, changes=self._history.changes(summary))
         self.problems.extend(reports.write_reports(self._requests, summary))
-        if self.problems and exit_code in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-            exit_code = pytest.ExitCode.INTERNAL_ERROR
+        if self.problems:
+            exit_code = incomplete(exit_code)
         self._journal.run_ended(duration_s=duration_s, stopped=stopped, exit_code=exit_code)
+        self._journal.sync()
         if self._history is not None:
             self._history.keep(summary, exit_code)
         return exit_code
 
     def close(self) -> None:
         """Let go of the run's directory."""
+        self._close_journal()
+        self._run_dir.close()
+
+    def _close_journal(self) -> None:
         for fd in self._fds:
             own_fds.discard(fd)
-        self._journal.close()
-        self._run_dir.close()
+        with contextlib.suppress(JournalError):  # `end` has told
+            self._journal.close()
+
+    def _there_was_none(self) -> None:
+        """The run could not begin: leave nothing that one could be resumed from."""
+        self._close_journal()
+        with contextlib.suppress(OSError):
+            os.unlink(self._run_dir.journal)
+
+
+def incomplete(exit_code: int) -> int:
+    """Return what a session exits with whose record is not what was asked for, not *exit_code*."""
+    if exit_code in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        return int(pytest.ExitCode.INTERNAL_ERROR)
+    return int(exit_code)
