@@ -197,6 +197,25 @@ def test_n1_n2_the_directory_of_results_holds_what_e3_puts_there(zoo: Any) -> No
     assert "export HOME=" in (zoo.new / "environ.sh").read_text()
 
 
+def test_n1_a_disk_that_is_full_at_the_end_keeps_nothing_else_from_being_written(
+    door: Any,
+) -> None:
+    ran = door("""
+        from testloom.journal.format import JournalError
+        from testloom.journal.writer import JournalWriter
+        def full(self, **_):
+            raise JournalError(self.path, "results disk full")
+        JournalWriter.run_ended = full
+        class Suite(Testsuite): pass
+    """)
+
+    assert ran.code == 3
+    (line,) = ran.lines("ERROR")
+    assert line.endswith("run.journal: results disk full")
+    assert "Traceback" not in ran.err
+    assert (ran.new / "_index.json").is_file()
+
+
 def test_n2_an_index_can_be_read_and_written_again(zoo: Any, tmp_path: Path) -> None:
     index = ReportIndex.read(str(zoo.new))
 

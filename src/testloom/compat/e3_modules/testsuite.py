@@ -13,7 +13,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import IO, Any
 
 from testloom import discovery
@@ -329,20 +329,21 @@ class TestsuiteCore(native.Testsuite):
             )
             summary = self._summary(info, outcome, journal)
             files.close()
-            for problem in (*reporting.write(summary), *filter(None, [files.problem])):
-                logger.error("%s", problem)
-                outcome.broken_down = outcome.broken_down or problem
-            journal.run_ended(
-                duration_s=outcome.duration_s,
-                stopped=outcome.stopped,
-                exit_code=self._code(outcome),
-            )
+            self._tell(outcome, (*reporting.write(summary), *filter(None, [files.problem])))
+            code = self._code(outcome)
+            self._tell(outcome, preparing.written_to_the_end(journal, outcome, code))
             self.report_index.duration = outcome.duration_s
             if the_plan.owners:
                 self.running_status.dump()
             self._finish(attached)  # results are read from the journal, which takes less time
         self.report_index.loader = None
         return outcome
+
+    @staticmethod
+    def _tell(outcome: RunOutcome, problems: Iterable[str]) -> None:
+        for problem in problems:
+            logger.error("%s", problem)
+            outcome.broken_down = outcome.broken_down or problem
 
     def plan(self, tests: list[ParsedTest]) -> Plan:
         """Return the graph of the fragments of *tests*, as e3-testsuite would have it."""
