@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.faults.apart import in_namespaces, why_not
 
 from testloom.journal.rundir import MARKER
 from testloom.model import kept
@@ -86,6 +87,31 @@ def test_what_was_to_be_kept_altogether_is(tmp_path: Path) -> None:
     (note,) = notes(tmp_path)
     assert note.endswith(f"{place} is kept")
     assert (sorted(os.listdir(place)), notes(tmp_path)) == (["failed", "passed"], ())
+
+
+@pytest.mark.skipif(bool(why_not()), reason=why_not())
+def test_what_a_test_has_mounted_in_its_directory_is_not_touched(tmp_path: Path) -> None:
+    """It may be the disk of somebody else, or ``/dev``."""
+
+    def call() -> None:
+        place = killed_run(tmp_path)
+        disk = Path(place, "passed", "a disk")
+        disk.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "none", disk], check=True)
+        (disk / "precious").touch()
+        there = f"{disk}: something is mounted there"
+
+        (note,) = notes(tmp_path)
+        assert note.endswith(f"{place} could not be removed ({there})")
+        options = RunOptions(temp_dir=place, random_temp_subdir=False)
+        with pytest.raises(UsageError, match=there), working_place(options, is_listing=False):
+            pass
+        assert (disk / "precious").exists()
+        subprocess.run(["umount", disk], check=True)
+        (note,) = notes(tmp_path)
+        assert note.endswith(f"{place} is removed")
+
+    in_namespaces(call)
 
 
 def test_a_directory_in_which_a_run_works_is_not_emptied(tmp_path: Path) -> None:

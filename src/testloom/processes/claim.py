@@ -23,7 +23,7 @@ import msgspec
 
 from testloom.processes import own_fds, tree
 from testloom.processes.clock import SystemClock
-from testloom.processes.files import remove_tree
+from testloom.processes.files import refuse_mounts, remove_tree
 from testloom.processes.identity import Identity, own
 
 NAME: Final = ".testloom-claim"
@@ -121,10 +121,14 @@ class Found:
         """Remove the directory, except the entries *but*; return what could not be removed.
 
         Of one that is kept, only the claim is removed.
+
+        Raises:
+            OSError: it cannot be read, or a test has mounted something there: then all stays.
         """
         left: list[str] = []
         spare = {*but, NAME}
         if not self.is_kept:
+            refuse_mounts(self.directory)
             for name in set(os.listdir(self.directory)) - spare:
                 left += remove_tree(os.path.join(self.directory, name))
         with contextlib.suppress(OSError):

@@ -8,16 +8,20 @@ Nothing here recurses: trees may be thousands of levels deep.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 _CHUNK = 1 << 20
 _LONG = 3800
 """Bytes; a path may have 4095, and the longest name takes 255 of them."""
+_OCTAL: Final = re.compile(r"\\([0-7]{3})")
+"""How the system writes a blank in the path of a mount."""
 
 
 def copy_tree(source: str, target: str) -> None:
@@ -185,6 +189,27 @@ def _open_up(directory: str, top: str) -> None:
     if directory == top or directory.startswith(f"{top}/"):
         with contextlib.suppress(OSError):
             os.chmod(directory, stat.S_IRWXU)
+
+
+def refuse_mounts(directory: str) -> None:
+    """See that nothing is mounted below *directory*: what is there is not ours to remove.
+
+    Raises:
+        OSError: something is; it names where.
+    """
+    try:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+            places = [_OCTAL.sub(_unescaped, line.split()[4]) for line in file]
+    except (OSError, IndexError):  # another system: nobody knows
+        return
+    top = os.path.realpath(directory).rstrip("/")
+    for place in places:
+        if place.startswith(f"{top}/"):
+            raise OSError(errno.EBUSY, "something is mounted there", place)
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    return chr(int(found[1], 8))
 
 
 def _hoisted(directory: str, top: str) -> str:

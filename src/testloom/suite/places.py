@@ -17,9 +17,10 @@ from typing import Final
 from testloom.console.text import counted
 from testloom.drivers import CleanupMode
 from testloom.model.errors import UsageError
+from testloom.model.names import shown_line
 from testloom.processes import claim
 from testloom.processes.claim import Claim, Found
-from testloom.processes.files import remove_tree, write_whole
+from testloom.processes.files import refuse_mounts, remove_tree, write_whole
 from testloom.processes.spare import sweep
 from testloom.suite.baselines import failures_in
 from testloom.suite.run_options import RunOptions
@@ -87,10 +88,12 @@ def _make(options: RunOptions) -> tuple[str, tuple[str, ...]]:
         if (found := claim.abandoned(parent)) is not None:
             with found:
                 found.end_processes()
+        refuse_mounts(parent)
         remove_tree(parent)
         os.makedirs(parent)
     except OSError as error:
-        raise UsageError(f"temp dir {parent!r} cannot be used: {error.strerror}") from error
+        where = "" if error.filename in (None, parent) else f"{error.filename}: "
+        raise UsageError(f"temp dir {parent!r} cannot be used: {where}{error.strerror}") from error
     return parent, ()
 
 
@@ -104,12 +107,11 @@ def _swept(found: Found) -> str:
     tops = (os.path.relpath(failure.working_dir, found.directory) for _, failure in kept)
     try:
         left = found.remove({path.partition(os.sep)[0] for path in tops})
-    except OSError:
-        left = [found.directory]
-    if left:
-        what = "could not be removed"
-    else:
         what = "is kept" if os.path.lexists(found.directory) else "is removed"
+        what = "could not be removed" if left else what
+    except OSError as error:
+        where = shown_line(error.filename or found.directory)
+        what = f"could not be removed ({where}: {error.strerror})"
     killed = f", {counted(ended, 'process', 'processes')} of it killed" if ended else ""
     return f"an earlier run (process {found.pid}) was killed: {found.directory} {what}{killed}"
 
