@@ -253,6 +253,8 @@ def main() -> int:
         except Missing as why:
             print(f"{kind.name}: left out: {why}", file=sys.stderr)
     prctl.become_subreaper()
+    # Whoever started us in the background has had it ignored, and the runners would ignore it, too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     chosen = [one for one in runners if _named(one.name, args.words, [r.name for r in runners])]
     faults = [one for one in FAULTS if _named(one.name, args.words, [f.name for f in FAULTS])]
     print("| | " + " | ".join(f"{one.name} {one.version}" for one in chosen) + " |")

@@ -52,7 +52,8 @@ class Scenario:
     steps: Sequence[Any] = ()
     """What is done to the run from outside, one after the other."""
     stdout: str = "pipe"
-    """Where the run writes to: a ``pipe``, a ``full`` disk, or a reader that leaves after the ``head``."""
+    """Where the run writes to: a ``pipe``, a ``full`` disk, nowhere (``closed``), or a reader that leaves after the
+    ``head``."""
     sees: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """The results that are not those of healthy tests: name -> status and reason, a regular expression."""
     says: Sequence[str] = ()

@@ -214,6 +214,8 @@ def _alarm(seconds: float) -> Iterator[None]:
 def place() -> Iterator[Path]:
     """Give a directory that goes afterwards, and let this process be the subreaper of its runs."""
     prctl.become_subreaper()
+    # Whoever started us in the background has had it ignored, and our runs would ignore it, too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="testloom-ordeal-") as directory:
         yield Path(directory)
 
