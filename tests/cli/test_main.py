@@ -141,6 +141,30 @@ def test_an_interrupt_outside_a_run_ends_the_process_by_that_signal() -> None:
     assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
 
 
+INTERRUPTED_WHILE_IT_IS_IMPORTED = """
+import os, runpy, signal, sys
+
+class Interrupts:
+    def find_spec(self, name, path=None, target=None):
+        if name == "testloom.cli.main":
+            os.kill(os.getpid(), signal.SIGINT)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.meta_path.insert(0, Interrupts())
+runpy.run_module("testloom", run_name="__main__", alter_sys=True)
+"""
+
+
+def test_an_interrupt_while_the_program_is_imported_leaves_no_traceback() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_WHILE_IT_IS_IMPORTED],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
+
+
 def test_a_reader_that_has_gone_is_no_error() -> None:
     read_end, write_end = os.pipe()
     os.close(read_end)
