@@ -110,7 +110,7 @@ def test_an_output_can_be_edited_before_it_is_accepted(testloom: Run, tmp_path: 
 
 
 def test_an_editor_that_is_not_there_is_told(testloom: Run, tmp_path: Path) -> None:
-    shown, code = reviewed(tmp_path, "eq", VISUAL="", EDITOR="/no/such --wait")
+    shown, code = reviewed(tmp_path, "eq", VISUAL=" ", EDITOR="/no/such --wait")
     assert "/no/such --wait: No such file or directory; set VISUAL or EDITOR" in shown
     assert (code, baselines(tmp_path)) == (0, ["old"] * 4)
 

@@ -146,7 +146,8 @@ def _review(pending: Sequence[Pending], asked: argparse.Namespace) -> int:
 
 def _edit(path: str) -> None:
     """Let people change the file at *path* in the editor of their choice."""
-    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    named = (os.environ.get(name, "").strip() for name in ("VISUAL", "EDITOR"))
+    editor = next(filter(None, named), "vi")
     try:
         run_in_foreground([*shlex.split(editor), path])
     except (OSError, ValueError) as error:
