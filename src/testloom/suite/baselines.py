@@ -57,10 +57,11 @@ def pending_in(run_dir: str, root: str) -> list[Pending]:
     a run of this suite.
     """
     found: list[Pending] = []
+    inside = os.path.realpath(root) + os.sep
     for folder, failure in failures_in(run_dir):
         for baseline in failure.pending:
             path = os.path.normpath(os.path.join(root, baseline.path))
-            if not os.path.realpath(path).startswith(os.path.realpath(root) + os.sep):
+            if not os.path.realpath(path).startswith(inside):
                 continue
             if os.path.basename(baseline.actual) != baseline.actual:
                 continue

@@ -40,6 +40,8 @@ from testloom.workers.making import Workers, WorkerSettings, make_workers
 
 _SYNC_S = 1.0
 _LEAKS_SHOWN = 5
+_KILLED = WorkerDied(Killed(signal.SIGKILL))
+"""By the kernel, or by somebody outside: what we kill has a note."""
 
 
 class Listeners:
@@ -294,9 +296,8 @@ class _Run:
         return self._workers.worker(uid, data, slot)
 
     def _collect(self, worker: Any) -> None:
-        killed = worker.end == WorkerDied(Killed(signal.SIGKILL))
-        if killed and self._memory.happened():
-            worker.end = WorkerDied(Killed(signal.SIGKILL), OUT_OF_MEMORY)
+        if worker.end == _KILLED and self._memory.happened():
+            worker.end = dataclasses.replace(_KILLED, note=OUT_OF_MEMORY)
         test = self._collector.collect(worker)
         self._later(self._tell_ended, worker, test.name)
         if test.left == 0:
