@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from tests.pytest_plugin.test_wire_and_bundles import Item, report
 
+from testloom.drivers.pytest_driver import verdict_of
 from testloom.model import records
+from testloom.model.status import TestStatus
 from testloom.pytest_plugin import wire
 from testloom.pytest_plugin.earlier import follows_of, inputs_of
 from testloom.pytest_plugin.marked import marked
@@ -82,6 +84,18 @@ def test_what_a_worker_of_xdist_ran_is_no_test_that_is_over(pytestconfig: pytest
     made, is_final = Results(pytestconfig).of("a", reports)
 
     assert (made[0].head.status, is_final) == ("PASS", False)
+
+
+def test_the_last_attempt_counts_and_a_skipped_part_is_not_the_whole() -> None:
+    rerun = phases(outcome="rerun", longrepr="flaky")
+    skipped = phases(outcome="skipped", longrepr=("test_it.py", 3, "Skipped: why"))
+    part: Any = report(outcome="skipped", longrepr=("test_it.py", 3, "Skipped: a part"))
+    part.context = "of a subtest"
+
+    assert verdict_of([*rerun, *phases()]) == (TestStatus.PASS, "")
+    assert verdict_of([*rerun, *phases(outcome="failed", longrepr="bad")])[0] is TestStatus.FAIL
+    assert verdict_of([part, *phases()]) == (TestStatus.PASS, "")
+    assert verdict_of(skipped) == (TestStatus.SKIP, "why")
 
 
 def placed(path: Path, nodeid: str) -> Any:

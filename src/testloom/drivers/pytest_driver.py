@@ -103,8 +103,16 @@ class _Listener:
 
 
 def verdict_of(reports: Sequence[Any]) -> tuple[TestStatus, str]:
-    """Return status and message of a test with *reports*, one a phase."""
-    telling = next((r for r in reports if r.outcome != "passed"), None)
+    """Return status and message of a test with *reports*: one a phase, more if it has subtests.
+
+    Where a plugin has run it several times (``rerun``), the last one counts.
+    """
+    again = [at for at, report in enumerate(reports) if report.outcome == "rerun"]
+    reports = reports[again[-1] + 1 :] if again else reports
+    telling = next((r for r in reports if r.outcome not in ("passed", "skipped")), None)
+    if telling is None:  # a part that was skipped does not make it a test that was
+        whole = (report for report in reports if not hasattr(report, "context"))
+        telling = next((report for report in whole if report.outcome == "skipped"), None)
     why = next((r.wasxfail for r in reports if hasattr(r, "wasxfail")), None)
     if telling is None:
         return (TestStatus.PASS, "") if why is None else (TestStatus.XPASS, why)
