@@ -52,3 +52,23 @@ def test_a_report_that_there_is_not_is_one_line(
     assert (
         "--testloom-report: no report format is called 'jason'; did you mean 'json'?" in session.out
     )
+
+
+def test_workers_of_xdist_may_have_run_the_tests(
+    write: Callable[..., None], run_pytest: Callable[..., Any], project: Path
+) -> None:
+    pytest.importorskip("xdist")
+    write(**{"test_it.py": "def test_passes(): pass\ndef test_fails(): assert 0\n"})
+
+    session = run_pytest(
+        *("-n1", "--testloom-report", "json=r.json", "--testloom-resume"),
+        plugins=("--disable-plugin-autoload", "-p", "testloom.pytest_plugin", "-p", "xdist"),
+    )
+
+    assert session.last_line == "1 failed, 1 passed"
+    assert "--testloom-resume is ignored: pytest-xdist distributes the tests (-n)" in session.out
+    results = json.loads((project / "r.json").read_text())["results"]
+    assert {r["name"]: r["status"] for r in results} == {
+        "test_it.py::test_passes": "PASS",
+        "test_it.py::test_fails": "FAIL",
+    }
