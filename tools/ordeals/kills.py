@@ -95,9 +95,8 @@ def _resume(trial: Trial, number: int) -> list[str]:
     code = run.end()
     wait_until_empty()
     journal = read(str(trial.latest / "run.journal"))
-    wanted = {name.rpartition("-")[0] in ("fails", "crashes", "stubborn") for name in trial.tests}
     names = {entry.test for entry in journal.entries}
-    if names != set(trial.tests) or code != 1 or wanted != {True, False}:
+    if names != set(trial.tests) or code != 1:  # some of them fail
         return [
             f"round {number}: resumed, it exits with {code} and lacks {set(trial.tests) - names}"
         ]
