@@ -58,6 +58,9 @@ class Place:
 class Console(Silent):
     """A listener that tells people about a run; its subclasses differ in what and when."""
 
+    takes_keys = False
+    """Whether keys that are pressed meanwhile mean something."""
+
     def __init__(self, place: Place) -> None:
         self.place = place
         self.look = place.look

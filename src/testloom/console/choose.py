@@ -36,7 +36,7 @@ _SERVERS: Final = {"GITHUB_ACTIONS": "github", "GITLAB_CI": "gitlab"}
 class NoConsole(Silent):
     """Shows nothing."""
 
-    broken = reader_has_left = False
+    broken = reader_has_left = takes_keys = False
 
     def expect(self, expected: Expectation, latest: Mapping[str, PastResult]) -> None:
         """Do nothing."""

@@ -63,6 +63,8 @@ class _Terminal(RichConsole):
 class LiveConsole(Console):
     """Shows the slots, the counts and a bar at the bottom of a terminal, failures above."""
 
+    takes_keys = True
+
     def __init__(self, place: Place) -> None:
         super().__init__(place)
         self._size = _size(place.out)

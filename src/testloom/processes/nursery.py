@@ -27,7 +27,7 @@ from typing import Final, NoReturn
 
 import msgspec
 
-from testloom.processes import own_fds, prctl, signals, streams, tree
+from testloom.processes import keys, own_fds, prctl, signals, streams, tree
 from testloom.processes.cgroup import Cgroup
 from testloom.processes.cgroup import make as make_cgroup
 from testloom.processes.namespaces import Cell
@@ -306,6 +306,7 @@ class NurseryServer:
             self._serve(parent)
         finally:
             self._kill_everything()
+            keys.give_back()
 
     def _serve(self, parent: int) -> None:
         for end in (self._wakeup, self._wakeup_writer):

@@ -24,6 +24,7 @@ from testloom.model.names import shown_line
 from testloom.model.outcome import OUT_OF_MEMORY, Killed, WorkerDied
 from testloom.model.summary import ResultEntry, RunInfo
 from testloom.processes import signals
+from testloom.processes.keys import Keys
 from testloom.processes.loop import EventLoop, Timer
 from testloom.processes.memory import MemoryWatch
 from testloom.scheduling import MultiprocessScheduler, Phase
@@ -97,12 +98,13 @@ def execute(
     carry: Carry | None = None,
     quarantine: Quarantine | None = None,
     priorities: Mapping[str, float] | None = None,
+    takes_keys: bool = False,
 ) -> RunOutcome:
     """Run *plan*; return once everything has ended and every result is in *journal*.
 
     *collector* decides what the ends of fragments mean, *retrying* which tests run again; *carry*
     is what to take over from another run, *priorities* which fragments come first, and failures
-    in *quarantine* do not count.
+    in *quarantine* do not count.  If it *takes_keys*, those of the terminal mean something.
     """
     loop = EventLoop()
     run = _Run(
@@ -115,11 +117,14 @@ def execute(
         with signals.told_to(loop, run.signalled, wanted), run.workers(env, settings) as workers:
             run.pardon(quarantine)
             run.begin()
+            if takes_keys:
+                run.take_keys()
             if carry is not None:
                 run.take_over(carry)
             run.go_on(workers)
             return run.end()
     finally:
+        run.keys.end()
         loop.close()
 
 
@@ -154,6 +159,8 @@ class _Run:
             plan, self, started_at=self._started_at, retrying=self._retrying
         )
         self._memory = MemoryWatch()
+        self.keys = Keys(loop, self._pressed)
+        self._takes_keys = False
         self._broken_down = ""
         self._refresh: Timer | None = None
         self._scheduler = MultiprocessScheduler(
@@ -273,17 +280,29 @@ class _Run:
         )
         self._listeners.state(list(lines))
 
+    def take_keys(self) -> None:
+        """Let keys of the terminal mean something; it is given back in the end."""
+        self._takes_keys = True
+        self.keys.begin()
+
+    def _pressed(self, key: str) -> None:
+        if key == "t":
+            self._tell_state()
+
     def _suspend(self) -> None:
         """Stop, with all that runs, until somebody wants us to go on; time stands still meanwhile."""
         assert self._workers is not None
         self._catch_up()
         self._workers.pause()
         self._listeners.pausing()
+        self.keys.end()
         before = self._loop.now()
         signals.stop()
         now = self._loop.now()
         self._loop.put_off(now - before)
         self._workers.resume(now - before)
+        if self._takes_keys:
+            self.keys.begin()
         self._listeners.resumed(now)
 
     def _start(self, uid: str, data: Any, slot: int) -> Worker:

@@ -257,6 +257,7 @@ class Testsuite:
                     journal=journal,
                     listeners=listeners,
                     reader_gone=lambda: console.broken,
+                    takes_keys=console.takes_keys,
                 )
                 summary = self._earlier.judged(self._summary(info, outcome, journal))
                 problems = reporting.write(summary)
