@@ -4,7 +4,7 @@
     python benchmarks/faults.py lit daemon       those whose names have one of these words
 
 Each runner gets one test that does what the fault says and eight healthy ones, two at a time, in the way its manual
-documents.  What is told are facts: how the runner ended (after 30 s it is taken to hang, and killed), what its JUnit
+documents.  What is told are facts: how the runner ended (after 30 s it is killed), what its JUnit
 report says of the faulty test and how many healthy ones passed in it, and how many processes of the run were still
 there two seconds after its end.  Runners that are not there are installed as for the other comparisons.
 """
@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from environments import Environments, Missing, OwnPython, Packaged, Tool, version_of
+from environments import REPOSITORY, Environments, Missing, OwnPython, Packaged, Tool, version_of
 
 from testloom._version import __version__
 from testloom.processes import prctl, tree
@@ -242,9 +242,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("words", nargs="*")
-    parser.add_argument(
-        "--cache", type=Path, default=Path.home() / ".cache" / "testloom-benchmarks"
-    )
+    parser.add_argument("--cache", type=Path, default=REPOSITORY / ".run-tests" / "bench")
     args = parser.parse_args()
     runners = []
     for kind in RUNNERS:
@@ -332,7 +330,7 @@ def _run(runner: Runner, place: Path, fault: Fault) -> tuple[str, int]:
     tree.signal_all(ours, signal.SIGKILL)
     tree.kill_below(os.getpid())
     if hangs:
-        return f"hangs, killed after {HANGS_S:g} s", left
+        return f"has not ended after {HANGS_S:g} s", left
     how = f"dies by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
     return (f"{how} after {took:.0f} s" if took >= 2 else how), left
 
