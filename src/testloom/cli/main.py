@@ -9,6 +9,7 @@ it; nothing below this module exits.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import signal
@@ -61,11 +62,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _die_by(signal.SIGINT)
     except Exception:  # noqa: BLE001 - whatever it is, people must learn that it is our mistake
-        traceback.print_exc()
-        _say(
-            f"testloom: this is a defect in testloom {__version__} (or in a plugin): "
-            "please report it with the lines above"
-        )
+        with contextlib.suppress(OSError):  # there may be nowhere to say it
+            traceback.print_exc()
+            _say(
+                f"testloom: this is a defect in testloom {__version__} (or in a plugin): "
+                "please report it with the lines above"
+            )
         return INTERNAL_ERROR
     raise AssertionError  # a signal has ended this process
 

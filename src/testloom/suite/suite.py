@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import inspect
 import logging
 import os
@@ -15,7 +16,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import e3.log
 from e3.env import Env
@@ -522,10 +523,18 @@ class OpenSuite:
             self._suite.tear_down()
 
 
+_EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOSPC)
+"""What the system says when it has no more of something."""
+
+
 def _say_what_failed(error: Exception) -> int:
-    """Print the traceback and whose it is: the suite's or ours."""
-    traceback.print_exception(error)
+    """Print the traceback and whose it is: the suite's or ours, or nobody's in one line."""
     last = traceback.extract_tb(error.__traceback__)[-1]
+    if isinstance(error, OSError) and error.errno in _EXHAUSTED:
+        what = f"{(error.strerror or '').lower()}; the run cannot go on without"
+        print(f"testloom: {shown(last.filename)}:{last.lineno}: {what}", file=sys.stderr)  # noqa: T201 - as below
+        return EXIT_INCOMPLETE
+    traceback.print_exception(error)
     ours = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     if last.filename.startswith(ours):
         line = "this is a defect in testloom: please report it with the lines above"
