@@ -143,6 +143,20 @@ def test_the_suite_of_the_newest_run_is_meant_unless_one_is_named(
     )
 
 
+def test_the_history_of_sessions_of_pytest_is_taken_where_there_is_no_other(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    first = a_run(1000.0, {"t": (PASS, 1.0)}, suite="here/pytest")
+    os.mkdir(".testloom")
+    os.rename("out/history.db", ".testloom/history.db")
+    alone = json.loads(answer(capsys, "history", "runs", "--json"))
+    second = a_run(2000.0, {"t": (PASS, 1.0)})
+    beside = json.loads(answer(capsys, "history", "runs", "--json"))
+
+    assert [row["run_id"] for row in alone] == [first]
+    assert [row["run_id"] for row in beside] == [second]
+
+
 def test_a_history_is_made_again_from_journals(capsys: pytest.CaptureFixture[str]) -> None:
     runs = [a_run(1000.0 * at, {"t": (PASS, 1.0)}, keep=False) for at in (1, 2)]
 

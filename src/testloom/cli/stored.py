@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from testloom.journal.rundir import LATEST
 from testloom.model.errors import UsageError, nearest
 from testloom.suite.config import HISTORY, Config, find_config, load_config
+from testloom.suite.kept_history import place_of
 from testloom.suite.options import build_parser, read_command_line
 from testloom.suite.run_options import RunOptions
 
@@ -60,8 +61,10 @@ def options_of(asked: argparse.Namespace) -> tuple[RunOptions, Config | None]:
     config = load_config(asked.config) if asked.config else find_config(".")
     line = read_command_line(build_parser("testloom"), same, config=config)
     options = line.options
-    if not options.history and os.path.isfile(HISTORY):  # of a project that only pytest runs
-        options = dataclasses.replace(options, history=HISTORY)
+    if not options.history and os.path.isfile(HISTORY):
+        place = place_of(options)
+        if place and not os.path.exists(place):  # only pytest has run here
+            options = dataclasses.replace(options, history=HISTORY)
     return options, line.config
 
 
