@@ -21,19 +21,36 @@ from testloom.processes import tree
 pytestmark = pytest.mark.slow  # they are whole runs
 
 LIMIT_S = 30.0
+ASKS = """
+import testloom
+from testloom.drivers import BasicTestDriver, TestStatus
+
+class Asks(BasicTestDriver):
+    def run(self, prev, slot):
+        print(f"got {input('What?')}!", flush=True)
+
+    def analyze(self, prev, slot):
+        self.result.set_status(TestStatus.PASS)
+        self.push_result()
+
+class Suite(testloom.Testsuite):
+    tests_subdir = "tests"
+    test_driver_map = {"asks": Asks}
+    default_driver = "asks"
+"""
 
 
 class Terminal:
     """A terminal, and the run that it controls."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *options: str) -> None:
         self._ours, theirs = os.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
         self.before = termios.tcgetattr(self._ours)
         self.text = ""
         command = [sys.executable, "-P", "-m", "testloom", "-j2", "--reporter", "live"]
         self.main = subprocess.Popen(
-            [*command, "--history", "none"],
+            [*command, "--history", "none", *options],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
@@ -43,6 +60,14 @@ class Terminal:
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - one thread
         )
         os.close(theirs)
+
+    def change(self) -> list[object]:
+        """Let the terminal be as the line editor of a shell wants it; return that."""
+        attributes = termios.tcgetattr(self._ours)
+        attributes[0] &= ~termios.ICRNL
+        attributes[3] &= ~(termios.ICANON | termios.ECHO)
+        termios.tcsetattr(self._ours, termios.TCSANOW, attributes)
+        return self.attributes
 
     def press(self, keys: str) -> None:
         os.write(self._ours, keys.encode())
@@ -68,15 +93,15 @@ class Terminal:
 
 
 @pytest.fixture
-def terminal(tmp_path: Path, in_time: None) -> Iterator[Callable[[], Terminal]]:
+def terminal(tmp_path: Path, in_time: None) -> Iterator[Callable[..., Terminal]]:
     os.mkfifo(tmp_path / "gate")
     (tmp_path / "tests" / "waits").mkdir(parents=True)
     (tmp_path / "testloom.toml").write_text("")
     (tmp_path / "tests" / "waits" / "test.yaml").write_text('{cmd: "read x <$GATE", shell: true}')
     made: list[Terminal] = []
 
-    def make() -> Terminal:
-        made.append(Terminal(tmp_path))
+    def make(*options: str) -> Terminal:
+        made.append(Terminal(tmp_path, *options))
         return made[-1]
 
     yield make
@@ -85,7 +110,7 @@ def terminal(tmp_path: Path, in_time: None) -> Iterator[Callable[[], Terminal]]:
 
 
 def test_t_tells_what_runs_and_the_terminal_is_given_back(
-    terminal: Callable[[], Terminal], tmp_path: Path
+    terminal: Callable[..., Terminal], tmp_path: Path
 ) -> None:
     it = terminal()
     it.see("0 .*waits")
@@ -98,7 +123,7 @@ def test_t_tells_what_runs_and_the_terminal_is_given_back(
     assert (it.main.wait(LIMIT_S), it.attributes) == (0, it.before)
 
 
-def test_ctrl_c_still_ends_the_run(terminal: Callable[[], Terminal]) -> None:
+def test_ctrl_c_still_ends_the_run(terminal: Callable[..., Terminal]) -> None:
     it = terminal()
     it.see("0 .*waits")
     it.press("\x03")
@@ -107,7 +132,7 @@ def test_ctrl_c_still_ends_the_run(terminal: Callable[[], Terminal]) -> None:
 
 
 def test_a_killed_run_leaves_the_terminal_as_it_was(
-    terminal: Callable[[], Terminal], gone: Callable[[int], bool]
+    terminal: Callable[..., Terminal], gone: Callable[[int], bool]
 ) -> None:
     it = terminal()
     it.see("0 .*waits")
@@ -121,8 +146,37 @@ def test_a_killed_run_leaves_the_terminal_as_it_was(
     assert (taken != it.before, it.attributes) == (True, it.before)
 
 
+def test_who_has_the_terminal_after_a_killed_run_keeps_it_as_he_likes(
+    terminal: Callable[..., Terminal], gone: Callable[[int], bool]
+) -> None:
+    """A shell edits the next line by then."""
+    it = terminal()
+    it.see("0 .*waits")
+    it.press("t")
+    it.see("main: pid")
+    nursery = tree.children(it.main.pid)
+    shell = it.change()
+    it.main.kill()
+    it.main.wait()
+    assert all(map(gone, nursery))
+    assert it.attributes == shell
+
+
+def test_what_runs_in_the_process_itself_has_the_terminal(
+    terminal: Callable[..., Terminal], tmp_path: Path
+) -> None:
+    (tmp_path / "suite.py").write_text(ASKS)
+    (tmp_path / "testloom.toml").write_text('suite = "suite.py:Suite"')
+    it = terminal("-s")
+    it.see(r"What\?")
+    assert it.attributes == it.before
+    it.press("42x\x7f\n")
+    it.see("got 42!")
+    assert it.main.wait(LIMIT_S) == 0
+
+
 def test_ctrl_z_gives_the_terminal_back_until_the_run_goes_on(
-    terminal: Callable[[], Terminal], tmp_path: Path
+    terminal: Callable[..., Terminal], tmp_path: Path
 ) -> None:
     it = terminal()
     it.see("0 .*waits")

@@ -36,8 +36,9 @@ class Keys:
             before = termios.tcgetattr(self._fd)
             single = list(before)
             single[_LOCAL] &= ~(termios.ICANON | termios.ECHO)
-            _Taken.now = _Taken(self._fd, before)
+            _Taken.now = taken = _Taken(self._fd, before)
             termios.tcsetattr(self._fd, termios.TCSADRAIN, single)
+            taken.now_is = termios.tcgetattr(self._fd)  # which spells some of it in another way
             self._loop.watch(self._fd, self._read)
         except (termios.error, OSError):
             self.end()
@@ -70,21 +71,23 @@ class _Taken:
     now: _Taken | None = None
 
     def __init__(self, fd: int, before: list[Any]) -> None:
-        self.fd, self.before = fd, before
+        self.fd, self.before, self.now_is = fd, before, before
         self.is_taken = mmap.mmap(-1, 1)
         self.is_taken[0] = 1
 
 
-def give_back() -> None:
+def give_back(*, is_ours: bool = True) -> None:
     """Let the terminal be as it was, unless somebody has seen to that.
 
-    Also called in the nursery, when main may have been killed.
+    Also called in the nursery, when main may have been killed, and the terminal be somebody else's
+    again: shells see to it that it is as they want it for the next line.
     """
     taken, _Taken.now = _Taken.now, None
     if taken is not None and taken.is_taken[0]:
         taken.is_taken[0] = 0
         with contextlib.suppress(termios.error, OSError):
-            termios.tcsetattr(taken.fd, termios.TCSADRAIN, taken.before)
+            if is_ours or termios.tcgetattr(taken.fd) == taken.now_is:
+                termios.tcsetattr(taken.fd, termios.TCSADRAIN, taken.before)
 
 
 def _is_in_foreground(fd: int) -> bool:

@@ -306,7 +306,7 @@ class NurseryServer:
             self._serve(parent)
         finally:
             self._kill_everything()
-            keys.give_back()
+            keys.give_back(is_ours=False)
 
     def _serve(self, parent: int) -> None:
         for end in (self._wakeup, self._wakeup_writer):

@@ -117,7 +117,7 @@ def execute(
         with signals.told_to(loop, run.signalled, wanted), run.workers(env, settings) as workers:
             run.pardon(quarantine)
             run.begin()
-            if takes_keys:
+            if takes_keys and not settings.in_process:  # which may ask people itself
                 run.take_keys()
             if carry is not None:
                 run.take_over(carry)
