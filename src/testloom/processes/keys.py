@@ -80,13 +80,15 @@ def give_back(*, is_ours: bool = True) -> None:
     """Let the terminal be as it was, unless somebody has seen to that.
 
     Also called in the nursery, when main may have been killed, and the terminal be somebody else's
-    again: shells see to it that it is as they want it for the next line.
+    again: shells see to it that it is as they want it for the next line.  That holds for main in the
+    background, too, which would be stopped if it changed the terminal.
     """
     taken, _Taken.now = _Taken.now, None
     if taken is not None and taken.is_taken[0]:
         taken.is_taken[0] = 0
         with contextlib.suppress(termios.error, OSError):
-            if is_ours or termios.tcgetattr(taken.fd) == taken.now_is:
+            unchanged = not is_ours and termios.tcgetattr(taken.fd) == taken.now_is
+            if unchanged or (is_ours and _is_in_foreground(taken.fd)):
                 termios.tcsetattr(taken.fd, termios.TCSADRAIN, taken.before)
 
 
