@@ -6,11 +6,13 @@ A suite is a subclass of `Testsuite`; drivers are in `testloom.drivers`, finders
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from testloom._version import __version__
 
+# Not from `typing`, which takes as long to import as all that the command line does first.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from testloom.pytest_plugin.keeping import run_scoped
     from testloom.suite.suite import Testsuite
 
