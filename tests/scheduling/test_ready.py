@@ -398,3 +398,16 @@ def test_units_that_run_again_keep_their_priority() -> None:
     queue.done("b")
     queue.again({"b": []})
     assert [queue.take() for _ in range(3)] == ["b", "a", "c"]
+
+
+@pytest.mark.slow
+def test_fifty_thousand_may_come_before_one_and_after_it() -> None:
+    many = [f"before {n}" for n in range(50_000)]
+    later = [f"after {n}" for n in range(50_000)]
+    queue = ReadyQueue({**dict.fromkeys(many, ()), "one": many, **dict.fromkeys(later, ("one",))})
+    order = []
+    while queue:
+        order.append(queue.take())
+        queue.done(order[-1])
+    assert order == [*many, "one", *later]
+    assert queue.left == 0
