@@ -32,6 +32,8 @@ def check(scenario: Scenario, ran: Ran) -> None:
         nothing_is_left(ran, dies_later=not scenario.ends)
     assert "Traceback" not in ran.err, f"I8: a traceback of ours: {ran.err}"
     if not scenario.runs:
+        left = [name for name in os.listdir(ran.root / "tmp") if name.startswith("testloom-")]
+        assert left == [], "I6: a working directory is left"
         assert not ran.run_dir.exists()
         return
     if not scenario.keeps:

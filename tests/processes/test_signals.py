@@ -133,3 +133,38 @@ def test_what_a_child_is_to_ignore_is_ignored_before_it_can_strike(script: Scrip
         "alive set() SIG_DFL SIG_IGN",
         f"0 {{<Signals.SIGUSR2: {signal.SIGUSR2.value}>}}",
     ]
+
+
+def test_a_signal_that_asks_to_end_is_raised_where_it_is_no_event() -> None:
+    with pytest.raises(signals.Asked) as asked, signals.raising():
+        signal.raise_signal(signal.SIGTERM)
+    assert (asked.value.signum, signal.getsignal(signal.SIGTERM)) == (
+        signal.SIGTERM,
+        signal.SIG_DFL,
+    )
+
+
+def test_signals_that_are_ignored_or_handled_are_not_raised() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with signals.raising():
+            signal.raise_signal(signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_the_second_signal_ends_the_process(script: Script) -> None:
+    ran = script("""
+import signal
+from testloom.processes.signals import raising
+
+with raising():
+    try:
+        signal.raise_signal(signal.SIGTERM)
+    except KeyboardInterrupt:
+        print("cleans up", flush=True)
+        signal.raise_signal(signal.SIGTERM)
+        print("never", flush=True)
+""")
+    assert (ran.stdout, ran.returncode) == ("cleans up\n", -signal.SIGTERM)

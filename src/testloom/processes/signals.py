@@ -134,6 +134,39 @@ def reset_in_child(ignored: Collection[int] = ()) -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
+class Asked(KeyboardInterrupt):
+    """Another signal than Ctrl-C's has asked this process to end, where none is an event."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signum)
+        self.signum = signum
+
+
+@contextlib.contextmanager
+def raising() -> Iterator[None]:
+    """While the block runs, let the signals that ask a run to end raise `Asked`, as Ctrl-C does.
+
+    So what was begun is cleaned up.  A second one ends the process at once.  Those that somebody
+    ignores or handles, and other threads than the main one, see no difference.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    mine = [s for s in STOPPING if signal.getsignal(s) is signal.SIG_DFL]
+    for number in mine:
+        signal.signal(number, _ask)
+    try:
+        yield
+    finally:
+        for number in mine:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _ask(signum: int, _frame: object) -> NoReturn:
+    signal.signal(signum, signal.SIG_DFL)
+    raise Asked(signum)
+
+
 @contextlib.contextmanager
 def showing_stack() -> Iterator[None]:
     """While the block runs, answer `TELL` with the Python stack, on standard error.

@@ -185,15 +185,15 @@ class Testsuite:
         streams.ensure()
         code = EXIT_OK
         try:
-            with signals.showing_stack():
+            with signals.raising(), signals.showing_stack():
                 signum, code = self._main(args)
         except UsageError as error:
             print(f"testloom: {shown(str(error))}", file=sys.stderr)  # noqa: T201 - the one way to say it
             return EXIT_USAGE
         except Exception as error:  # noqa: BLE001 - suites, finders and plugins are foreign code
             return _say_what_failed(error)
-        except KeyboardInterrupt:  # before or after the run itself, which takes it as an event
-            signum = signal.SIGINT
+        except KeyboardInterrupt as asked:  # before or after the run, which takes it as an event
+            signum = asked.signum if isinstance(asked, signals.Asked) else signal.SIGINT
         if signum:
             with contextlib.suppress(OSError):
                 sys.stdout.flush()
