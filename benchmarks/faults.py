@@ -19,7 +19,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -319,16 +318,13 @@ def _run(runner: Runner, place: Path, fault: Fault) -> tuple[str, int]:
             stderr=output,
             start_new_session=True,
         )
-    began = time.monotonic()
     if fault.befalls and _arrived(here):
-        began = time.monotonic()
         if fault.befalls == "INT":  # a terminal sends it to the whole group
             os.killpg(process.pid, signal.SIGINT)
         else:
             process.kill()
     os.close(here)
     hangs = not tree.wait_gone([process.pid], HANGS_S)
-    took = time.monotonic() - began
     if hangs:
         process.kill()
     code = process.wait()
@@ -340,7 +336,7 @@ def _run(runner: Runner, place: Path, fault: Fault) -> tuple[str, int]:
     if hangs:
         return f"has not ended after {HANGS_S:g} s", left
     how = f"dies by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
-    return (f"{how} after more than 4 s" if took > 4 else how), left
+    return how, left
 
 
 def _arrived(fd: int) -> bool:

@@ -44,7 +44,8 @@ class Scenario:
     prefix: Sequence[str] = ()
     """Words before the command, which start it in a way of their own."""
     needs: str = ""
-    """A program without which it makes no sense, or ``namespaces``, or ``memory limits``."""
+    """A program without which it makes no sense, or a command that has to work, or ``namespaces``, or
+    ``memory limits``."""
     memory_bytes: int | None = None
     """What the whole run may have."""
     suite: str = ""
