@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Callable
 
 from testloom.processes import tree
@@ -60,3 +61,24 @@ def test_one_that_waits_to_be_reaped_has_its_name() -> None:
     line = of_one(child.pid)
     child.wait()
     assert line.startswith(f"[true] (pid {child.pid}, ended, ")
+
+
+VFORKS = """
+import ctypes, os
+libc = ctypes.CDLL(None)
+if libc.vfork() == 0:
+    os.write(1, b"here\\n")
+    libc.pause()
+"""
+
+
+def test_the_memory_of_what_hangs_in_the_kernel_is_not_looked_at() -> None:
+    """Who made a child by vfork hangs there until that runs another program."""
+    parent = subprocess.Popen([sys.executable, "-P", "-c", VFORKS], stdout=subprocess.PIPE)
+    assert parent.stdout is not None
+    parent.stdout.readline()
+    line = of_one(parent.pid)
+    tree.kill_tree(parent.pid)
+    parent.communicate()
+    tree.kill_below(os.getpid())
+    assert re.match(rf"\[python[\d.]*\] \(pid {parent.pid}, in the kernel, ", line)
