@@ -6,10 +6,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 
-from testloom.processes import claim
+from testloom.processes import claim, tree
 from testloom.processes.claim import MARK, Claim, abandoned, all_abandoned, user_of
 
 CLAIMS = """
@@ -197,3 +198,35 @@ def test_nothing_is_claimed_where_there_are_no_locks(
     monkeypatch.setattr(claim, "_is_locked_by_us", lambda _fd: False)
     assert Claim.on(str(tmp_path), is_kept=False) is None
     assert os.listdir(tmp_path) == []
+
+
+def test_what_hangs_in_the_kernel_is_not_asked_whose_it_is(
+    tmp_path: Path,
+    claimed: Callable[..., subprocess.Popen[bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The answer might not come.  Who made a child by vfork hangs until that has ended."""
+    run = f"testloom-test-{os.getpid()}"
+    code = "import ctypes, os; libc = ctypes.CDLL(None)\n"
+    code += "if libc.vfork() == 0: os.write(1, b'here\\n'); libc.pause()"
+    program = subprocess.Popen(
+        [sys.executable, "-P", "-c", code], env={**os.environ, MARK: run}, stdout=subprocess.PIPE
+    )
+    assert program.stdout is not None
+    program.stdout.readline()
+    assert tree.hangs(program.pid)
+    killed(claimed("work", run=run))
+    asked: list[str] = []
+
+    def opened(path: str, mode: str) -> IO[bytes]:
+        if tree.hangs(int(path.split("/")[2])):
+            asked.append(path)
+        return open(path, mode)
+
+    monkeypatch.setattr(claim, "open", opened, raising=False)
+    ended = [f.end_processes() for f in all_abandoned(str(tmp_path), "work")]
+    program.communicate()
+    tree.kill_below(os.getpid())
+
+    assert asked == []
+    assert ended in ([1], [2])

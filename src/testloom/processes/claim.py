@@ -232,15 +232,16 @@ def _end_marked(run: str) -> int:
     spare = {os.getpid(), *tree.ancestors(os.getpid())}
     ended: set[int] = set()
     until = SystemClock.now() + _SETTLE_S
-    # Again until there is none: a fork may be under way.
-    while (pids := [*_marked(mark, spare)]) and SystemClock.now() < until:
-        ended.update(pids)
-        tree.wait_gone(pids, _SETTLE_S)
+    for _ in range(2):  # the second time also what has waited in the kernel for a moment only
+        # Again until there is none: a fork may be under way.
+        while (pids := [*_marked(mark, spare)]) and SystemClock.now() < until:
+            ended.update(pids)
+            tree.wait_gone(pids, _SETTLE_S)
     return len(ended)
 
 
 def _marked(mark: bytes, spare: set[int]) -> Iterator[int]:
-    """Kill each process that has *mark*, and yield its number."""
+    """Kill each process that has *mark*, and yield its number; pass over what cannot be asked."""
     for name in os.listdir("/proc"):
         if not name.isdecimal() or int(name) in spare:
             continue
@@ -250,6 +251,8 @@ def _marked(mark: bytes, spare: set[int]) -> Iterator[int]:
         except OSError:
             continue
         try:
+            if tree.hangs(int(name)):
+                continue
             with open(f"/proc/{name}/environ", "rb") as file:
                 is_marked = mark in file.read().split(b"\0")
             if is_marked and not tree.is_zombie(int(name)):

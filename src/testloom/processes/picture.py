@@ -66,24 +66,11 @@ def of_one(pid: int) -> str:
 def _what(pid: int) -> str:
     """Return the command line of *pid*, or its name where it has none, or might keep us waiting."""
     try:
-        words = [] if _hangs(pid) else _read(pid, "cmdline").rstrip("\0").split("\0")
+        words = [] if tree.hangs(pid) else _read(pid, "cmdline").rstrip("\0").split("\0")
         text = " ".join(words) or f"[{_read(pid, 'comm').strip()}]"
     except OSError:
         return "?"
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
-
-
-def _hangs(pid: int) -> bool:
-    """Tell whether a thread of *pid* waits in the kernel for what may never come.
-
-    It may hold, or wait for, the lock of the memory that the command line is read from: who reads
-    it then waits, too, as ``ps`` does.
-    """
-    for thread in os.listdir(f"/proc/{pid}/task"):
-        with contextlib.suppress(OSError, IndexError):
-            if _read(pid, f"task/{thread}/stat").rpartition(")")[2].split()[0] == "D":
-                return True
-    return False
 
 
 def _where_it_waits(pid: int) -> str:

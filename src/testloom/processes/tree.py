@@ -97,6 +97,20 @@ def session(pid: int) -> int:
         return 0
 
 
+def hangs(pid: int) -> bool:
+    """Tell whether a thread of *pid* waits in the kernel for what may never come.
+
+    It may hold, or wait for, the lock of the memory that the command line and the environment are
+    read from: who reads them then waits, too, as ``ps`` does.
+    """
+    with contextlib.suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{thread}/stat", "rb") as f:
+                if f.read().rpartition(b") ")[2][:1] == b"D":
+                    return True
+    return False
+
+
 def signal_all(pids: Iterable[int], signum: int) -> None:
     """Send *signum* to each process; those that are gone or not ours to signal are passed over."""
     for pid in pids:
