@@ -48,6 +48,7 @@ SHOWN_ONLY = {"text", "json", "xml", "py", "{toctree}"}
 MASKS = (
     (r"\b\d{8}-\d{6}-[0-9a-f]{5}\b", "RUN"),
     (r"\b\d+\.\d+ ?s\b", "TIME"),
+    (r"\b\d+ MiB\b", "N MiB"),
     (r"\btestloom-[a-z0-9_]{8}\b", "testloom-XXXXXXXX"),
     (r"\b\d+ slots?, \S+$", "N slots, PLATFORM"),
     (r"\bslot \d+ ", "slot N "),
