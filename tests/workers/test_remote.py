@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from testloom.model.outcome import Exited, Returned, Stopped, WorkerDied
 from testloom.processes import tree
-from testloom.workers.remote import _environ, _job_name
+from testloom.workers.exchange import NodeOutcome
+from testloom.workers.remote import _end_of, _environ, _job_name
 
 pytestmark = pytest.mark.slow  # each fragment starts an interpreter
 
@@ -149,6 +151,16 @@ def test_that_main_is_a_job_itself_is_not_told_to_nodes(monkeypatch: pytest.Monk
         monkeypatch.setenv(name, "7")
     told = _environ()
     assert (b"JOB_ID" in told, b"SLURM_JOB_ID" in told, told[b"WORD"]) == (False, False, b"7")
+
+
+def test_what_was_asked_to_end_was_interrupted_and_has_not_died() -> None:
+    """Its process may be gone before the node hears that it is to end, or the node is."""
+    died = NodeOutcome("WorkerDied", code=128 + signal.SIGTERM)
+
+    assert _end_of(died, is_stopped=True) == Stopped("interrupted")
+    assert _end_of(NodeOutcome("WorkerLost", "gone"), is_stopped=True) == Stopped("interrupted")
+    assert _end_of(died, is_stopped=False) == WorkerDied(Exited(143))
+    assert _end_of(NodeOutcome("Returned"), is_stopped=True) == Returned()
 
 
 STOPPED = """

@@ -16,7 +16,7 @@ from typing import Any, Final
 from testloom.model.cluster import ClusterDistributor
 from testloom.model.fragment import FragmentData
 from testloom.model.names import encodable
-from testloom.model.outcome import FragmentEnd, Stopped, WorkerLost
+from testloom.model.outcome import FragmentEnd, Stopped, WorkerDied, WorkerLost
 from testloom.processes.loop import EventLoop
 from testloom.processes.thread_calls import ThreadCalls
 from testloom.workers.errands import Errands
@@ -190,7 +190,7 @@ class RemotePool:
         worker.results, worker.output = outcome.results, outcome.output
         worker.wall_s, worker.cpu_s = outcome.wall_s, outcome.cpu_s
         worker.max_rss_bytes = outcome.max_rss_bytes
-        end = end_of(outcome)
+        end = _end_of(outcome, is_stopped=worker.stopped)
         report = Report(0, outcome.value, state=outcome.state, unpicklable=outcome.unpicklable)
         if outcome.end == "Returned":
             self._orders.settle(worker.uid, report)
@@ -210,6 +210,14 @@ class RemotePool:
     def _forget(self, worker: RemoteWorker) -> None:
         del self._running[worker.number]
         self._exchange.forget(worker.number)
+
+
+def _end_of(outcome: NodeOutcome, *, is_stopped: bool) -> FragmentEnd:
+    """Return how a fragment ended; one that was asked to end may be said to have died of that."""
+    end = end_of(outcome)
+    if is_stopped and isinstance(end, WorkerDied | WorkerLost):
+        return Stopped("interrupted")
+    return end
 
 
 def _environ() -> dict[bytes, bytes]:
