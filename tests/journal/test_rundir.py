@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from testloom.journal.rundir import JOURNAL, MARKER, RunDir, find_run, open_run_dir, runs
+from testloom.journal.rundir import JOURNAL, MARKER, RunDir, find_run, new_id, open_run_dir, runs
 from testloom.journal.writer import RESERVE
 from testloom.model.errors import UsageError
 from testloom.processes.clock import ManualClock
@@ -39,7 +39,7 @@ def several(path: Path, count: int, *, keep: int = 10) -> list[str]:
 def test_a_new_directory_is_made_with_its_parents(tmp_path: Path) -> None:
     out = tmp_path / "a" / "out"
     with open_run_dir(str(out), clock()) as run:
-        assert re.fullmatch(r"20261121-003601-250[0-9a-f]{2}", run.run_id)
+        assert run.run_id == "20261121-003601-40000"  # a quarter of a second
         assert run == RunDir(
             output_dir=str(out),
             run_id=run.run_id,
@@ -51,6 +51,16 @@ def test_a_new_directory_is_made_with_its_parents(tmp_path: Path) -> None:
     assert sorted(os.listdir(out)) == sorted([MARKER, ".lock", run.run_id, "latest"])
     assert os.readlink(out / "latest") == run.run_id
     assert os.listdir(out / run.run_id) == [MARKER]
+
+
+def test_runs_that_begin_a_microsecond_apart_have_ids_of_their_own_in_order() -> None:
+    begun = [1_800_000_000 + at / 1_000_000 for at in (0, 1, 2, 998, 999, 1000, 999_999, 1_000_000)]
+
+    ids = [new_id(wall) for wall in begun]
+
+    assert len(set(ids)) == len(ids)
+    assert ids == sorted(ids)
+    assert all(re.fullmatch(r"\d{8}-\d{6}-[0-9a-f]{5}", one) for one in ids)
 
 
 def test_an_empty_directory_is_taken_and_our_own_is_used_again(tmp_path: Path) -> None:

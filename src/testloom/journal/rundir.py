@@ -20,7 +20,6 @@ import datetime as dt
 import fcntl
 import os
 import re
-import secrets
 import socket
 from typing import Final, Self
 
@@ -36,7 +35,7 @@ LATEST: Final = "latest"
 JOURNAL: Final = "run.journal"
 KEPT_RUNS: Final = 10
 
-_RUN_ID: Final = re.compile(r"\d{8}-\d{6}-\d{3}[0-9a-f]{2}\Z")
+_RUN_ID: Final = re.compile(r"\d{8}-\d{6}-[0-9a-f]{5}\Z")
 _MARKER_TEXT: Final = "This directory was made by testloom, which may remove what it made here.\n"
 _ELSEWHERE: Final = "choose another directory with --output-dir"
 
@@ -239,9 +238,13 @@ def _make_run(path: str, clock: Clock) -> str:
 
 
 def new_id(wall: float) -> str:
-    """Return an id for a run that begins at *wall*; no other run has it, on this machine either."""
+    """Return an id for a run that begins at *wall*: ids are in the order in which runs begin.
+
+    The last five digits are the second in a million parts, so two runs of a machine, which take
+    much longer to get that far, have different ones.
+    """
     at = dt.datetime.fromtimestamp(wall, tz=dt.UTC)
-    return f"{at:%Y%m%d-%H%M%S}-{at.microsecond // 1000:03d}{secrets.token_hex(1)}"
+    return f"{at:%Y%m%d-%H%M%S}-{(at.microsecond << 20) // 1_000_000:05x}"
 
 
 def _point_latest(path: str, run_id: str) -> None:
