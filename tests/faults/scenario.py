@@ -28,6 +28,8 @@ class Scenario:
     """What the user sees, in words."""
     bound_s: float
     """From the fault to the end of the run on a machine that has time."""
+    smoke: bool = False
+    """Whether it is one of the likeliest, which ``./check`` tries."""
     tests: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """Tests that are not healthy: Python code, or what their ``test.yaml`` holds."""
     called: Mapping[str, str] = dataclasses.field(default_factory=dict)

@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,21 +23,18 @@ from testloom.journal.reader import read
 from testloom.processes import prctl
 
 
-def _parameters() -> list[object]:
-    return [
-        pytest.param(
-            scenario,
-            id=scenario.row,
-            marks=[pytest.mark.xfail(reason=scenario.unmet, raises=AssertionError, strict=True)]
-            if scenario.unmet
-            else [],
-        )
-        for scenario in scenarios()
-    ]
+def _parameters() -> Iterator[object]:
+    for scenario in scenarios():
+        marks = [] if scenario.smoke else [pytest.mark.thorough]
+        if scenario.unmet:
+            marks.append(
+                pytest.mark.xfail(reason=scenario.unmet, raises=AssertionError, strict=True)
+            )
+        yield pytest.param(scenario, id=scenario.row, marks=marks)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scenario", _parameters())
+@pytest.mark.parametrize("scenario", list(_parameters()))
 def test_it_ends_as_promised(scenario: Scenario, tmp_path: Path, nothing_is_left: None) -> None:
     provoke = functools.partial(_provoke, scenario, tmp_path)
     if scenario.needs == "memory limits":
