@@ -170,7 +170,7 @@ class _Run:
             jobs=info.jobs,
             loop=loop,
             priorities=priorities,
-            afterwards=self._catch_up,
+            afterwards=self._slots_are_filled,
         )
         self._workers: Workers | None = None
         self._untold: collections.deque[tuple[Callable[..., Any], tuple[Any, ...]]]
@@ -325,9 +325,6 @@ class _Run:
             self._run_again(test.attempts, worker.driver, again.after_s)
         if self._policy.counted(self._collector.bad, self._collector.bad_in_a_row):
             self._stop()
-        elif self._reader_gone():
-            self._policy.reader_gone()
-            self._stop()
 
     def _run_again(self, attempts: Attempts, driver: Any, after_s: float) -> None:
         """Let all fragments of a test run once more."""
@@ -351,6 +348,12 @@ class _Run:
 
     def _later(self, tell: Callable[..., Any], *args: Any) -> None:
         self._untold.append((tell, args))
+
+    def _slots_are_filled(self) -> None:
+        self._catch_up()
+        if self._reader_gone():  # only who tries to tell notices
+            self._policy.reader_gone()
+            self._stop()
 
     def _catch_up(self) -> None:
         """Write down and tell what has happened."""
