@@ -27,6 +27,7 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[2]
 PYTHON = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
+OPEN_TO_ALL = "/tmp"
 NOBODY = 65534
 
 PROGRAM = """
@@ -484,9 +485,10 @@ def test_a_python_without_pip_and_ensurepip_names_the_package_to_install(fresh: 
 
 
 def test_a_checkout_that_may_only_be_read_is_set_up_in_the_cache() -> None:
-    # Not in pytest's folder, which is closed to others; as nobody, when we may write everywhere.
+    # In a place that others may enter, as nobody, when we may write everywhere.  Neither pytest's
+    # folder is one, nor that for temporary files that `./check` makes.
     user = NOBODY if os.geteuid() == 0 else None
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=OPEN_TO_ALL) as folder:
         checkout = make_checkout(Path(folder))
         Path(folder).chmod(0o755)
         if user is not None:
