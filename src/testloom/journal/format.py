@@ -180,31 +180,10 @@ class RunEnd(_Record, frozen=True, tag="run-end"):
     exit_code: int = 0
 
 
-Written = (
-    RunStart
-    | Tests
-    | Edges
-    | Carried
-    | FragmentStart
-    | FragmentEnd
-    | Result
-    | Attempt
-    | TestEnd
-    | RunEnd
-)
+_Same = RunStart | Tests | Edges | Carried | FragmentStart | FragmentEnd | TestEnd | RunEnd
+Written = _Same | Result | Attempt
 """What a writer writes."""
-Indexed = (
-    RunStart
-    | Tests
-    | Edges
-    | Carried
-    | FragmentStart
-    | FragmentEnd
-    | ResultIndex
-    | AttemptIndex
-    | TestEnd
-    | RunEnd
-)
+Indexed = _Same | ResultIndex | AttemptIndex
 """What a reader reads one after the other."""
 
 
