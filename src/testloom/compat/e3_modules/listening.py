@@ -7,6 +7,7 @@ soon as it is in the journal: whatever happens to the run later, these are there
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -15,10 +16,8 @@ from testloom.compat.e3_modules import display, results
 from testloom.compat.e3_modules.events import EventNotifier
 from testloom.compat.e3_modules.index import ReportIndex
 from testloom.compat.e3_modules.result_files import ResultFiles
-from testloom.compat.e3_modules.results import TestStatus
 from testloom.compat.e3_modules.running_status import RunningStatus
 from testloom.compat.e3_modules.utils import ColorConfig
-from testloom.model import records
 from testloom.model.events import Load, Silent
 from testloom.model.result import TestResult
 from testloom.model.summary import ResultEntry
@@ -27,6 +26,8 @@ from testloom.suite.planning import PlannedTest
 logger = logging.getLogger("testsuite")
 
 _TOO_MANY = "too many consecutive failures"
+_SENT_EVERY_S = 1.0
+"""How long the file of a result may wait for those of other results."""
 
 
 class E3Listener(Silent):
@@ -87,10 +88,9 @@ class E3Listener(Silent):
         self._places[entry.name] = entry, load
         result = self._load(entry.name)
         summary = results.summary_of(result)
-        # Nobody may be told of a file that is not there, and workers are forked only after the
-        # results of tests that cannot run.
-        at_once = not self._notifier.is_silent or entry.slot < 0
-        filename = self._files.add(result, at_once=at_once)
+        # Nobody may be told of a file that is not there.
+        at_once = not self._notifier.is_silent
+        filename = self._files.add(entry, result, at_once=at_once)
         self._index.add_result(summary, filename)
         self._status.process_result(summary)
         line = display.summary_line(summary, self._colors, self._show_time_info)
@@ -113,13 +113,10 @@ class E3Listener(Silent):
             )
 
     def refresh(self, now: float) -> float | None:
-        return self._status.refresh(now)
+        self._files.send()
+        return min(now + _SENT_EVERY_S, self._status.refresh(now) or math.inf)
 
     def _load(self, name: str) -> TestResult:
         """Return a result with its logs, from the journal."""
         entry, load = self._places[name]
-        result = records.result_of(load(entry))
-        result.env = self._envs.get(entry.test, {})
-        if result.msg is None and result.status is TestStatus.ERROR:
-            result.msg = ""
-        return result
+        return results.from_journal(load(entry), self._envs.get(entry.test, {}))

@@ -19,8 +19,9 @@ from typing import Any, Final
 import msgspec
 import yaml
 
-from testloom.model import names
+from testloom.model import names, records
 from testloom.model.log import Log
+from testloom.model.result import ResultRecord
 from testloom.model.result import TestResult as NativeResult
 from testloom.model.status import FailureReason, TestStatus
 
@@ -113,6 +114,15 @@ class TestResult(NativeResult):
         if not isinstance(result, TestResult):
             raise yaml.YAMLError(f"{filename}: holds no test result")
         return result
+
+
+def from_journal(record: ResultRecord, env: dict[str, Any]) -> NativeResult:
+    """Return the result that a journal has as *record*, of a test that says *env* of itself."""
+    result = records.result_of(record)
+    result.env = env
+    if result.msg is None and result.status is TestStatus.ERROR:
+        result.msg = ""
+    return result
 
 
 def summary_of(result: NativeResult) -> TestResultSummary:

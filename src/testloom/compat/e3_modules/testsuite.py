@@ -304,10 +304,6 @@ class TestsuiteCore(native.Testsuite):
         outputs.write_dot(dot, the_plan.owners, the_plan.graph)
         info = self._info(run_dir, options, the_plan)
         self.running_status.set_total(len(the_plan.owners))
-        files = ResultFiles(run_dir.path)
-        listeners = Listeners(
-            [self._listener(the_plan, files), PluginListener(self._plugins, logger.warning)]
-        )
         settings = preparing.worker_settings(options, info, distributor)
         self._places.name_run(settings.name, run_dir.path)
         settings = dataclasses.replace(
@@ -316,7 +312,11 @@ class TestsuiteCore(native.Testsuite):
             with_threads=True,  # there are suites whose `set_up` starts servers
         )
         reporting = Reporting.of(dataclasses.replace(options, xunit_output=None), run_dir.path, {})
-        with preparing.journal_of(run_dir, info, the_plan) as journal, files:
+        with (
+            preparing.journal_of(run_dir, info, the_plan) as journal,
+            ResultFiles(run_dir.path, journal, self._drivers_envs) as files,
+        ):
+            listener = self._listener(the_plan, files)
             outcome = execute(
                 the_plan,
                 info=info,
@@ -324,7 +324,7 @@ class TestsuiteCore(native.Testsuite):
                 settings=settings,
                 limits=preparing.limits_of(options),
                 journal=journal,
-                listeners=listeners,
+                listeners=Listeners([listener, PluginListener(self._plugins, logger.warning)]),
                 collector=E3Collector,
             )
             summary = self._summary(info, outcome, journal)
