@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Sequence
+
+import msgspec
 
 from testloom.console.look import ASCII, Look
 from testloom.console.slots import slots_line
@@ -82,7 +83,7 @@ def test_of_a_long_chain_both_ends_are_named() -> None:
 
 
 def test_short_runs_and_lost_journals_say_nothing() -> None:
-    assert shown(SPANS, run=dataclasses.replace(RUN, duration_s=29.0)) == ""
+    assert shown(SPANS, run=msgspec.structs.replace(RUN, duration_s=29.0)) == ""
     assert shown(()) == ""
 
     def gone() -> Iterable[FragmentSpan]:

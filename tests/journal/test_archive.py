@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import stat
 import zipfile
@@ -48,7 +47,7 @@ def archive_of(
     **info: object,
 ) -> str:
     """Make *path* the archive of a run in which each test has two fragments, in slot 1."""
-    run = dataclasses.replace(RUN, selected=len(names), **info)  # type: ignore[arg-type]  # fields of `RunInfo`
+    run = msgspec.structs.replace(RUN, selected=len(names), **info)
     journal = path.with_suffix(".journal")
     writer = JournalWriter(str(journal), ManualClock())
     edges: dict[str, frozenset[str]] = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import zlib
 from pathlib import Path
 
@@ -106,7 +105,7 @@ def test_a_journal_reads_as_it_was_written(tmp_path: Path) -> None:
     entries = write(path)
     assert read(str(path)) == Journal(
         path=str(path),
-        run=dataclasses.replace(RUN, duration_s=1.5, stopped="enough"),
+        run=msgspec.structs.replace(RUN, duration_s=1.5, stopped="enough"),
         tests=list(TESTS),
         entries=entries,
         attempts={},
@@ -381,7 +380,7 @@ def test_text_that_is_not_unicode_is_escaped(
 ) -> None:
     journal = str(tmp_path_factory.mktemp("text") / "run.journal")
     writer = JournalWriter(journal, ManualClock())
-    run = dataclasses.replace(RUN, root=path, command=(path,))
+    run = msgspec.structs.replace(RUN, root=path, command=(path,))
     test = PlannedTest(name, path, 1, "", (name,))
     writer.run_started(run, [test])
     entry = msgspec.structs.replace(entry_of(test), info={name: path})
@@ -441,7 +440,7 @@ def test_the_journal_of_version_1_can_still_be_read() -> None:
     entries = [placed(entry_of(TESTS[0]), 0), placed(entry_of(TESTS[1]), 0)]
     assert [placed(entry, 0) for entry in journal.entries] == entries
     assert (journal.run, journal.tests, journal.complete, journal.exit_code) == (
-        dataclasses.replace(RUN, duration_s=1.5, stopped="enough"),
+        msgspec.structs.replace(RUN, duration_s=1.5, stopped="enough"),
         list(TESTS),
         True,
         2,

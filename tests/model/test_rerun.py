@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import subprocess
 
+import msgspec
 import pytest
 
 from testloom.model.rerun import Commands, quoted
@@ -55,10 +55,10 @@ def test_what_had_to_be_said_for_a_run_is_said_again() -> None:
     assert commands.rerun(entry("t")) == "./run-tests -P ci -o x t"
     assert commands.rerun_failed() == "./run-tests -P ci -o x --lf tests 'a b'"
     assert commands.resume() == "./run-tests -P ci -o x --resume tests 'a b'"
-    narrowed = dataclasses.replace(commands, selecting=["--tags=x"])
+    narrowed = msgspec.structs.replace(commands, selecting=["--tags=x"])
     assert narrowed.resume() == "./run-tests -P ci -o x --resume --tags=x tests 'a b'"
     # Without paths, the run itself knows what it had selected.
-    assert dataclasses.replace(narrowed, paths=[]).resume() == "./run-tests -P ci -o x --resume"
+    assert msgspec.structs.replace(narrowed, paths=[]).resume() == "./run-tests -P ci -o x --resume"
     assert commands.review() == "testloom baseline review -P ci -o x"
 
 

@@ -6,7 +6,6 @@ machine while tests run.  ``benchmarks/html_report.py`` has the figures.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import shutil
 import subprocess
@@ -178,7 +177,7 @@ def storied(tmp_path_factory: pytest.TempPathFactory) -> Path:
         span("lib/use.run", 1, 2, 3, "lib/build.link"),
     ]
     summary = Summary(
-        run=dataclasses.replace(
+        run=msgspec.structs.replace(
             RUN,
             duration_s=3.0,
             environment={"TOKEN": "(hidden)", "LANG": "C"},
@@ -352,7 +351,7 @@ def test_groups_and_orders(small: Path, opened: Opened) -> None:
 
 def test_a_merged_run_shows_which_shard_a_result_is_from(tmp_path: Path, opened: Opened) -> None:
     parts = (RunPart(name="1/2", jobs=2, host="ci-1"), RunPart(name="2/2", jobs=2, host="ci-2"))
-    run = dataclasses.replace(RUN, jobs=4, parts=parts)
+    run = msgspec.structs.replace(RUN, jobs=4, parts=parts)
     summary = Summary(
         run=run,
         entries=[
@@ -664,7 +663,7 @@ def test_hostile_text_is_inert_on_every_page(tmp_path: Path, opened: Opened, tex
             return {text: [past]}
 
     summary = Summary(
-        run=dataclasses.replace(
+        run=msgspec.structs.replace(
             RUN, suite=text, root=text, command=(text, text), host=text, platform=text, commit=text,
             stopped=text, environment={text: text}, versions={text: text}, duration_s=1.0,
         ),

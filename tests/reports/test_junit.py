@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import xmlschema
 from hypothesis import given
@@ -361,7 +361,7 @@ def test_earlier_attempts_are_flaky_if_the_test_passed_in_the_end_else_reruns(
 
 def test_what_is_too_long_for_the_document_is_beside_it(tmp_path: Path) -> None:
     (tmp_path / ".git").mkdir()
-    run = dataclasses.replace(RUN, root=str(tmp_path / "suite"))
+    run = msgspec.structs.replace(RUN, root=str(tmp_path / "suite"))
     log, out = "line\n" * 20_000, "é" * 65_536
 
     def written(*entries: ResultEntry) -> ET.Element:

@@ -166,7 +166,7 @@ def test_what_is_carried_can_be_read_without_the_old_run(tmp_path: Path) -> None
     carry = old.resumed().carry(plan)
     new = tmp_path / "new.journal"
     writer = JournalWriter(str(new), ManualClock())
-    info = RunInfo(**{**{n: getattr(RUN, n) for n in RUN.__slots__}, "resumes": "r1"})
+    info = msgspec.structs.replace(RUN, resumes="r1")
     writer.run_started(info, [JournalTest(name, inputs="1") for name in "abcde"])
     assert not read(str(new)).carried
 
@@ -216,8 +216,7 @@ def test_a_run_that_was_killed_while_it_took_over_is_passed_over(tmp_path: Path)
         run_dir.mkdir()
         (run_dir / ".testloom-out").touch()
         writer = JournalWriter(str(run_dir / "run.journal"), ManualClock())
-        facts = {name: getattr(RUN, name) for name in RUN.__slots__}
-        writer.run_started(RunInfo(**{**facts, "run_id": run_id, "resumes": resumes}), [])
+        writer.run_started(msgspec.structs.replace(RUN, run_id=run_id, resumes=resumes), [])
         writer.close()
     assert Resumed(str(tmp_path), "latest").run_id == "20260101-000000-00000"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import dataclasses
 import os
 import shlex
 import shutil
@@ -13,6 +12,8 @@ import termios
 import tty
 from collections.abc import Iterator, Sequence
 from typing import Final, Self
+
+import msgspec
 
 from testloom.cli.stored import CommandParser, options_of, root_of
 from testloom.console.base import Place
@@ -113,8 +114,8 @@ def _review(pending: Sequence[Pending], asked: argparse.Namespace) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("baseline review: needs a terminal; use list, accept and reject elsewhere")
     place = place_for(asked, sys.stdout, sys.stderr, os.environ, tool_commands())
-    wide = dataclasses.replace(place.look, width=shutil.get_terminal_size((100, 24)).columns)
-    place = dataclasses.replace(place, look=wide)
+    wide = msgspec.structs.replace(place.look, width=shutil.get_terminal_size((100, 24)).columns)
+    place = msgspec.structs.replace(place, look=wide)
     review = Review(pending, baselines.same_change)
     code, shown, has_sides = 0, None, False
     with _Keys() as keys:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import os
 import sys
@@ -50,8 +49,7 @@ _TRACK: Final = (
 )
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Question:
+class _Question(msgspec.Struct, frozen=True):
     """What can be asked."""
 
     answer: Callable[[HistoryStore, argparse.Namespace], Rows]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Final
+
+import msgspec
 
 from testloom.cli.stored import CommandParser, options_of
 from testloom.cli.suites import project_suite
@@ -83,7 +84,9 @@ def _parser() -> CommandParser:
 def _summary(run_dir: str, home: str) -> Summary:
     summary = summary_of(read(os.path.join(run_dir, JOURNAL)))
     # The directory may have been moved, or come from another machine.
-    return dataclasses.replace(summary, run=dataclasses.replace(summary.run, output_dir=home))
+    return msgspec.structs.replace(
+        summary, run=msgspec.structs.replace(summary.run, output_dir=home)
+    )
 
 
 def _formats(asked: argparse.Namespace, config: Config | None) -> Mapping[str, Report]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import os
 from collections.abc import Iterable
 from typing import Any, NoReturn
+
+import msgspec
 
 from testloom.journal.rundir import LATEST
 from testloom.model.errors import UsageError, nearest
@@ -64,7 +65,7 @@ def options_of(asked: argparse.Namespace) -> tuple[RunOptions, Config | None]:
     if not options.history and os.path.isfile(HISTORY):
         place = place_of(options)
         if place and not os.path.exists(place):  # only pytest has run here
-            options = dataclasses.replace(options, history=HISTORY)
+            options = msgspec.structs.replace(options, history=HISTORY)
     return options, line.config
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
+
+import msgspec
 
 GIB: Final = 1024**3
 _EXPONENTS: Final = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
@@ -16,8 +17,7 @@ _TIME: Final = re.compile(r"(\d+(?:\.\d+)?) *([smhd]?)", re.IGNORECASE)
 _CLOCK: Final = re.compile(r"(?:(\d+)-)?(\d+):(\d\d):(\d\d)")
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(msgspec.Struct, frozen=True, kw_only=True):
     """What one job may use."""
 
     cores: int = 1

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, TextIO
+
+import msgspec
 
 from testloom.console.failure import attempt_line, flaky_line, one_line, render_result
 from testloom.console.look import Look
@@ -36,15 +37,14 @@ def no_annotations(_summary: Summary) -> Iterable[str]:
     return ()
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(msgspec.Struct, frozen=True, kw_only=True):
     """Where a console shows things, and how."""
 
     out: Writer
     err: TextIO | None = None
     """Where to say that writing to `out` failed."""
     color: bool = False
-    look: Look = Look()  # noqa: RUF009 - it is frozen
+    look: Look = Look()
     durations: int = SLOWEST
     """How many of the slowest tests to name at the end."""
     slow_s: float = SLOW_S

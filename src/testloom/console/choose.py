@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TextIO
+
+import msgspec
 
 from testloom.console.base import Annotations, Console, Place, no_annotations
 from testloom.console.color import wants_color
@@ -83,7 +84,7 @@ def choose(
     place = place_for(options, stream, err_stream, environ, commands)
     if reporter == "github":
         return GitHubConsole(
-            dataclasses.replace(place, workflow_commands=True, annotations=annotations)
+            msgspec.structs.replace(place, workflow_commands=True, annotations=annotations)
         )
     terminal = place.out.isatty() and environ.get("TERM", "dumb") != "dumb"
     if reporter == "auto":

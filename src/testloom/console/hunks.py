@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import re
 from collections.abc import Iterator, Sequence
 from typing import Final
+
+import msgspec
 
 _HEADER: Final = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 _TITLE: Final = "Diff failure: "
@@ -17,17 +18,16 @@ _CONTEXT: Final = 3
 """Unchanged lines that are shown before and after a change."""
 
 
-@dataclasses.dataclass(slots=True)
-class Stretch:
+class Stretch(msgspec.Struct):
     """Neighbouring lines of one kind."""
 
     kind: str
     r"""``-``, ``+``, a blank, or ``\`` for remarks such as ``\ No newline at end of file``."""
     number: int
     """Number of its first line: in the old file for ``-``, in the new one for others."""
-    lines: list[str] = dataclasses.field(default_factory=list)
+    lines: list[str] = []
     """The first lines."""
-    last: list[str] = dataclasses.field(default_factory=list)
+    last: list[str] = []
     """The last lines, as far as they are not among the first."""
     total: int = 0
 
@@ -56,8 +56,7 @@ class Stretch:
                 yield number, None
 
 
-@dataclasses.dataclass(slots=True)
-class Hunk:
+class Hunk(msgspec.Struct):
     """A part of a diff, from one ``@@`` to the next."""
 
     files: tuple[str, str]
@@ -66,11 +65,10 @@ class Hunk:
     """What stands above the diff of these files, if that is a title."""
     ahead: int = 0
     """How much larger the number of a line is in the new file than in the old, at its beginning."""
-    stretches: list[Stretch] = dataclasses.field(default_factory=list)
+    stretches: list[Stretch] = []
 
 
-@dataclasses.dataclass(slots=True)
-class Diff:
+class Diff(msgspec.Struct):
     """A diff, or its beginning."""
 
     hunks: list[Hunk]

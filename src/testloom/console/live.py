@@ -9,11 +9,11 @@ This is the only module that imports `rich`, which takes longer than to run a sm
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Iterable, Sequence
 from typing import IO, Final, cast
 
+import msgspec
 from rich.console import Console as RichConsole
 from rich.console import ConsoleOptions, RenderResult
 from rich.control import Control
@@ -213,6 +213,6 @@ def _size(out: Writer) -> os.terminal_size:
 
 
 def _look_for(place: Place, size: os.terminal_size) -> Look:
-    return dataclasses.replace(
+    return msgspec.structs.replace(
         place.look, width=size.columns, line_limit=max(size.columns, _LEAST_WIDTH)
     )

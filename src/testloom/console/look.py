@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Final
+
+import msgspec
 
 from testloom.model.rerun import Commands
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Glyphs:
+class Glyphs(msgspec.Struct, frozen=True, kw_only=True):
     """The signs that are drawn besides letters; each is one column wide."""
 
     rule: str = "─"
@@ -51,8 +51,7 @@ ASCII: Final = Glyphs(
 )
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class Look(msgspec.Struct, frozen=True, kw_only=True):
     """What the functions that make lines must know of the place where they will be shown."""
 
     width: int = 100
@@ -60,13 +59,13 @@ class Look:
     line_limit: int = 200
     """Columns that a line of a diff or log may have; what is more is cut."""
     glyphs: Glyphs = UNICODE
-    commands: Commands = Commands()  # noqa: RUF009 - it is frozen
+    commands: Commands = Commands()
     """How the commands are spelled that people are shown."""
 
 
 def glyphs_for(encoding: str | None) -> Glyphs:
     """Return the signs that a stream with *encoding* can show."""
-    wanted = "".join(getattr(UNICODE, field.name) for field in dataclasses.fields(Glyphs))
+    wanted = "".join(getattr(UNICODE, name) for name in UNICODE.__struct_fields__)
     try:
         wanted.encode(encoding or "utf-8")
     except (LookupError, UnicodeEncodeError):

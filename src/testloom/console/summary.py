@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import heapq
 import os
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Final
+
+import msgspec
 
 from testloom.console.failure import STATUS_STYLES
 from testloom.console.look import Look
@@ -79,20 +80,19 @@ def stopped_line(summary: Summary) -> list[Line]:
     return [[(" Stopped".ljust(_LABEL), "slow"), (text, "")]]
 
 
-@dataclasses.dataclass(slots=True)
-class _Groups:
+class _Groups(msgspec.Struct):
     """The results that are worth telling."""
 
-    failures: list[ResultEntry] = dataclasses.field(default_factory=list)
-    errors: list[ResultEntry] = dataclasses.field(default_factory=list)
-    still: list[ResultEntry] = dataclasses.field(default_factory=list)
+    failures: list[ResultEntry] = []
+    errors: list[ResultEntry] = []
+    still: list[ResultEntry] = []
     """Failures and errors that were there before, where that is known."""
-    fixed: list[ResultEntry] = dataclasses.field(default_factory=list)
-    interrupted: list[ResultEntry] = dataclasses.field(default_factory=list)
-    unexpected: list[ResultEntry] = dataclasses.field(default_factory=list)
-    expected: list[ResultEntry] = dataclasses.field(default_factory=list)
-    to_verify: list[ResultEntry] = dataclasses.field(default_factory=list)
-    flaky: list[ResultEntry] = dataclasses.field(default_factory=list)
+    fixed: list[ResultEntry] = []
+    interrupted: list[ResultEntry] = []
+    unexpected: list[ResultEntry] = []
+    expected: list[ResultEntry] = []
+    to_verify: list[ResultEntry] = []
+    flaky: list[ResultEntry] = []
 
 
 def _groups(summary: Summary) -> _Groups:

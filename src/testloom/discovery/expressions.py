@@ -18,10 +18,11 @@ read); `and`, `or` and `not` do with it what one would expect.
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
+
+import msgspec
 
 from testloom.model.errors import UsageError, nearest
 from testloom.model.names import shown_line
@@ -42,8 +43,7 @@ _PARENTHESIS: Final = re.compile(r"[()]")
 _ENDS_WORD: Final = frozenset(["and", "or", "close", "end"])
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Token:
+class _Token(msgspec.Struct, frozen=True):
     kind: str
     text: str
     at: int

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
+
+import msgspec
 
 from testloom.discovery.problems import relative
 from testloom.discovery.terms import Candidate
@@ -12,8 +13,7 @@ from testloom.model.names import shown_line
 from testloom.model.test import BrokenTest, ParsedTest
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class Found(msgspec.Struct, frozen=True, kw_only=True):
     """What a walk found, in the order of paths."""
 
     tests: list[ParsedTest]

@@ -8,10 +8,11 @@ for in the path of the test's directory relative to the root of all tests.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import msgspec
 
 from testloom.discovery.expressions import Maker, parse
 from testloom.discovery.patterns import Glob, is_glob, pattern
@@ -19,8 +20,7 @@ from testloom.discovery.problems import relative
 from testloom.discovery.terms import FUNCTIONS, Candidate, has_tag, name_contains
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Text:
+class Text(msgspec.Struct, frozen=True):
     """A PATH that is no path: the name of a test, or a regexp."""
 
     text: str
@@ -33,8 +33,7 @@ class Text:
         return self.regexp.search(candidate.place if matcher is None else matcher) is not None
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Narrowing:
+class Narrowing(msgspec.Struct, frozen=True):
     """An expression that a test must not fail."""
 
     option: str
@@ -42,8 +41,7 @@ class Narrowing:
     holds: Callable[[Candidate], bool | None]
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Selection:
+class Selection(msgspec.Struct, frozen=True, kw_only=True):
     """What is selected; without arguments, everything."""
 
     directories: tuple[str, ...] = ()

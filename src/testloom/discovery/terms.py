@@ -6,10 +6,11 @@ may begin with a sign: ``=same``, ``~part``, ``#glob``, or be a ``/regexp/``.
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Callable, Mapping
 from typing import Final
+
+import msgspec
 
 from testloom.discovery.expressions import Maker, Predicate
 from testloom.discovery.patterns import Glob, compiled, name_glob
@@ -18,8 +19,7 @@ from testloom.model.test import BrokenTest, ParsedTest
 _REGEXP: Final = re.compile(r"/(.*)/\Z", re.DOTALL)
 
 
-@dataclasses.dataclass(slots=True)
-class Candidate:
+class Candidate(msgspec.Struct):
     """A test that was found and may be selected."""
 
     test: ParsedTest | BrokenTest

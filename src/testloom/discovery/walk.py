@@ -9,12 +9,13 @@ Whatever is wrong with one directory becomes a `BrokenTest`, and the walk goes o
 
 from __future__ import annotations
 
-import dataclasses
 import heapq
 import os
 import stat
 from collections.abc import Collection, Iterator, Sequence
 from typing import Final
+
+import msgspec
 
 from testloom.discovery import near
 from testloom.discovery.finder import Suite, TestFinder
@@ -58,15 +59,14 @@ def discover(
     return walk.found()
 
 
-@dataclasses.dataclass(slots=True)
-class _Directory:
+class _Directory(msgspec.Struct):
     """A directory, and what the finders said of it."""
 
     path: str
     given: bool
     tests: Tests | None = None
     """None as long as it was not probed."""
-    only: set[int] = dataclasses.field(default_factory=set)
+    only: set[int] = set()
     """Indexes of the tests that the user gave the files of."""
     entered: bool = False
 

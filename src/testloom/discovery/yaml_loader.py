@@ -13,9 +13,9 @@ Whatever the file holds, `load` returns a `Document` or raises `FileProblem`.
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any, Final
 
+import msgspec
 import yaml
 
 from testloom.discovery import yaml_limits
@@ -39,8 +39,7 @@ _SENTENCES: Final = {
 }
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Document:
+class Document(msgspec.Struct, frozen=True):
     """A file and what it says."""
 
     path: str

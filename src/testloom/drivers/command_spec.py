@@ -26,13 +26,14 @@ Numbers stand for themselves in ``cmd`` and ``env`` (``[head, -n, 3]``).  A mist
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import re
 import shlex
 import signal
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeAlias
+
+import msgspec
 
 from testloom.drivers.base import seconds_or_none
 from testloom.model.errors import UsageError, nearest
@@ -44,22 +45,19 @@ _LEAST_MEMORY: Final = 1 << 20
 """With less, hardly a program can be loaded."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Inline:
+class Inline(msgspec.Struct, frozen=True):
     """A stream is expected to be this text."""
 
     text: str
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class InFile:
+class InFile(msgspec.Struct, frozen=True):
     """A stream is expected to be what a file in the test's directory holds."""
 
     name: str
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Matching:
+class Matching(msgspec.Struct, frozen=True):
     """A stream is expected to match a pattern somewhere; ``^`` and ``$`` are those of lines."""
 
     pattern: str
@@ -68,13 +66,12 @@ class Matching:
 Expectation: TypeAlias = Inline | InFile | Matching
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class CommandSpec:
+class CommandSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What to run and what to expect of it."""
 
     argv: tuple[str, ...]
     stdin: Inline | InFile | None = None
-    env: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
+    env: Mapping[str, str | None] = {}
     cwd: str = ""
     ends: frozenset[Exited | Killed] | None = frozenset({Exited(0)})
     """The ways in which it may end; None for any exit status (but no signal)."""

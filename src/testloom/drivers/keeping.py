@@ -6,11 +6,12 @@ to the folder that `testloom.model.kept` describes.  Noting is cheap, as most te
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import shutil
 from collections.abc import Mapping
 from typing import Any, Final
+
+import msgspec
 
 from testloom.model.kept import (
     RECORD,
@@ -32,8 +33,7 @@ _LARGEST_BYTES: Final = 16 << 20
 _MANY: Final = 100
 
 
-@dataclasses.dataclass(slots=True)
-class _Difference:
+class _Difference(msgspec.Struct):
     path: str
     actual: bytes | None
     """None for a pattern."""

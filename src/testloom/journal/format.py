@@ -17,7 +17,6 @@ Version 2 has, besides what version 1 has, `Attempt`, `TestEnd`, `Carried`,
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import zlib
 from collections.abc import Iterable, Iterator
@@ -351,9 +350,4 @@ def _escaped(value: Any) -> Any:
     if isinstance(value, msgspec.Struct):
         fields = {name: _escaped(getattr(value, name)) for name in value.__struct_fields__}
         return type(value)(**fields)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        names = (field.name for field in dataclasses.fields(value))
-        return dataclasses.replace(
-            value, **{name: _escaped(getattr(value, name)) for name in names}
-        )
     return value

@@ -7,11 +7,12 @@ as it was when it ended.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import statistics
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, Final
+
+import msgspec
 
 from testloom.journal.history_database import (
     Database,
@@ -48,8 +49,7 @@ _FORGOTTEN: Final = 20
 """Names that no run has any more are removed with every so many-th run."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
     """How much is kept; None for no limit."""
 
     runs: int | None = 200

@@ -19,12 +19,13 @@ results of a run that was killed are kept, too, by the next one.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import importlib
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, TypeVar
+
+import msgspec
 
 from testloom.journal import rundir
 from testloom.journal.history import HistoryStore, Kept
@@ -49,8 +50,7 @@ _URL: Final = re.compile(r"postgres(?:ql)?://")
 T = TypeVar("T")
 
 
-@dataclasses.dataclass(slots=True, kw_only=True)
-class HistoryAccess:
+class HistoryAccess(msgspec.Struct, kw_only=True):
     """The way of a run, or of a command, to the history of its suite.
 
     Nothing is opened before it is needed, and nothing stays open.
@@ -61,7 +61,7 @@ class HistoryAccess:
     suite: str
     output_dir: str = ""
     """Where the journals are from which a history can be made again."""
-    clock: Clock = dataclasses.field(default_factory=SystemClock)
+    clock: Clock = msgspec.field(default_factory=SystemClock)
     problem: str = ""
     """What is wrong, in one line; empty if nothing is known to be."""
     _has_put_aside: bool = False

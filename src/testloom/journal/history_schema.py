@@ -14,16 +14,16 @@ a change of a step that has been released; tests keep a history of each version.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Final
+
+import msgspec
 
 APPLICATION_ID: Final = 0x7E571003
 """Stands in the header of an SQLite file of ours, so that no other is taken for one."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Dialect:
+class Dialect(msgspec.Struct, frozen=True):
     """Where databases differ in how tables are made; there is nothing else."""
 
     row_id: str

@@ -9,7 +9,6 @@ The merged run has the slots of all, one machine's behind the other's, and the t
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import re
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -24,13 +23,12 @@ from testloom.model.summary import RunInfo, RunPart
 _SHARD: Final = re.compile(r"(\d+)/(\d+)")
 
 
-@dataclasses.dataclass(slots=True)
-class _Part:
+class _Part(msgspec.Struct):
     """What is known of one archive after the first reading."""
 
     archive: Archive
     start: form.RunStart
-    names: list[str] = dataclasses.field(default_factory=list)
+    names: list[str] = []
     end: form.RunEnd | None = None
     fragments: int = 0
     """How many are named in its `Edges`."""
@@ -153,7 +151,7 @@ def _merged(parts: Sequence[_Part]) -> RunInfo:
     runs = [part.run for part in parts]
     hosts = dict.fromkeys(run.host for run in runs if run.host)
     first = min(runs, key=lambda run: run.started_at)
-    return dataclasses.replace(
+    return msgspec.structs.replace(
         first,
         jobs=sum(run.jobs for run in runs),
         host=", ".join(hosts),

@@ -6,11 +6,12 @@ again, by their place, when a report wants them.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import os
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+
+import msgspec
 
 from testloom.journal import format as form
 from testloom.journal.spans import spans_in
@@ -26,8 +27,7 @@ _FIRST_READ = 16 << 10
 """Bytes read at a result's place before its size is known: most results are smaller."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Journal:
+class Journal(msgspec.Struct, frozen=True, kw_only=True):
     """What a journal says."""
 
     path: str
@@ -61,19 +61,18 @@ class Journal:
     """Seconds from the beginning of the run to the last record."""
 
 
-@dataclasses.dataclass(slots=True)
-class _Reading:
+class _Reading(msgspec.Struct):
     """What has been read so far."""
 
     start: form.RunStart | None = None
     end: form.RunEnd | None = None
-    tests: list[form.PlannedTest] = dataclasses.field(default_factory=list)
-    entries: list[ResultEntry] = dataclasses.field(default_factory=list)
-    attempts: dict[str, list[ResultEntry]] = dataclasses.field(default_factory=dict)
-    settled: set[str] = dataclasses.field(default_factory=set)
+    tests: list[form.PlannedTest] = []
+    entries: list[ResultEntry] = []
+    attempts: dict[str, list[ResultEntry]] = {}
+    settled: set[str] = set()
     carried: bool = False
-    ends: list[form.FragmentEnd] = dataclasses.field(default_factory=list)
-    running: dict[str, form.FragmentStart] = dataclasses.field(default_factory=dict)
+    ends: list[form.FragmentEnd] = []
+    running: dict[str, form.FragmentStart] = {}
     skipped: int = 0
     last_t: float = 0.0
 
@@ -112,10 +111,10 @@ class _Reading:
         if self.start is None:
             return None
         if self.end is None:
-            return dataclasses.replace(
+            return msgspec.structs.replace(
                 self.start.run, duration_s=self.last_t, stopped="the run did not end by itself"
             )
-        return dataclasses.replace(
+        return msgspec.structs.replace(
             self.start.run, duration_s=self.end.duration_s, stopped=self.end.stopped
         )
 

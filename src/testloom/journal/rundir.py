@@ -15,13 +15,14 @@ Nothing without our marker is ever removed or taken over.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import datetime as dt
 import fcntl
 import os
 import re
 import socket
 from typing import Final, Self
+
+import msgspec
 
 from testloom.journal.archive import is_archive, unpacked
 from testloom.journal.writer import RESERVE
@@ -40,8 +41,7 @@ _MARKER_TEXT: Final = "This directory was made by testloom, which may remove wha
 _ELSEWHERE: Final = "choose another directory with --output-dir"
 
 
-@dataclasses.dataclass(slots=True, kw_only=True)
-class RunDir:
+class RunDir(msgspec.Struct, kw_only=True):
     """The directory of one run, and the lock on the output directory that it is in.
 
     Forked children must close the descriptor `fileno`.

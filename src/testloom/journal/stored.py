@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
+
+import msgspec
 
 from testloom.journal.reader import read, summary_of
 from testloom.journal.rundir import JOURNAL, LATEST, find_run
@@ -21,4 +22,6 @@ def stored_run(output_dir: str, reference: str = LATEST) -> Summary:
     run_dir = find_run(output_dir, reference)
     summary = summary_of(read(os.path.join(run_dir, JOURNAL)))
     # The directory may have been moved, or come from another machine.
-    return dataclasses.replace(summary, run=dataclasses.replace(summary.run, output_dir=run_dir))
+    return msgspec.structs.replace(
+        summary, run=msgspec.structs.replace(summary.run, output_dir=run_dir)
+    )

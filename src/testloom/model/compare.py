@@ -16,10 +16,11 @@ neither fixes nor breaks anything.
 
 from __future__ import annotations
 
-import dataclasses
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol
+
+import msgspec
 
 from testloom.model import reason
 from testloom.model.status import PASSING_STATUSES, TestStatus
@@ -43,8 +44,7 @@ class Seen(Protocol):
     def time_s(self) -> float | None: ...
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class KnownFailure:
+class KnownFailure(msgspec.Struct, frozen=True):
     """A failure of which only the name is known."""
 
     name: str
@@ -53,8 +53,7 @@ class KnownFailure:
     time_s: float | None = None
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """A name whose results differ."""
 
     name: str
@@ -63,8 +62,7 @@ class Change:
     after: Seen | None
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Noise:
+class Noise(msgspec.Struct, frozen=True, kw_only=True):
     """How much longer a test may take without that meaning anything."""
 
     ratio: float = 1.5
@@ -73,8 +71,7 @@ class Noise:
     """... and at least so much more."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """What changed, each in the order of the results of the later run."""
 
     against: str = ""
@@ -139,14 +136,13 @@ def compare(
     )
 
 
-@dataclasses.dataclass(slots=True)
-class _Found:
-    new: list[Change] = dataclasses.field(default_factory=list)
-    still: list[Change] = dataclasses.field(default_factory=list)
-    fixed: list[Change] = dataclasses.field(default_factory=list)
-    silenced: list[Change] = dataclasses.field(default_factory=list)
-    not_run: list[Change] = dataclasses.field(default_factory=list)
-    added: list[Change] = dataclasses.field(default_factory=list)
+class _Found(msgspec.Struct):
+    new: list[Change] = []
+    still: list[Change] = []
+    fixed: list[Change] = []
+    silenced: list[Change] = []
+    not_run: list[Change] = []
+    added: list[Change] = []
 
     def add(self, before: Seen | None, after: Seen) -> None:
         """Sort in what became of one name."""

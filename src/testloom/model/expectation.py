@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Final
 
+import msgspec
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Expectation:
+
+class Expectation(msgspec.Struct, frozen=True, kw_only=True):
     """What is expected of a run before it begins."""
 
-    tests_s: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    tests_s: Mapping[str, float] = {}
     """Seconds that each test takes; empty if nothing is known."""
-    paths_s: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    paths_s: Mapping[str, float] = {}
     """Seconds from the start of each test to the end of the last that waits for it."""
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any, TypeAlias
+
+import msgspec
 
 FragmentCallback: TypeAlias = Callable[[dict[str, Any], int], Any]
 """``callback(previous_values, slot) -> value``; the value reaches the fragments that follow."""
 
 
-@dataclasses.dataclass(slots=True)
-class FragmentData:
+class FragmentData(msgspec.Struct):
     """What a driver said about a fragment when it added it to the graph."""
 
     uid: str

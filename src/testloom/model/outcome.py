@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Final, TypeAlias
+
+import msgspec
 
 from testloom.model.sizes import shown_size
 from testloom.model.status import signal_name
@@ -11,22 +12,19 @@ from testloom.model.status import signal_name
 OUT_OF_MEMORY: Final = "killed by the kernel: out of memory"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Exited:
+class Exited(msgspec.Struct, frozen=True):
     """It ended by itself, with an exit status."""
 
     code: int
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Killed:
+class Killed(msgspec.Struct, frozen=True):
     """A signal ended it that we did not send."""
 
     signal: int
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class TimedOut:
+class TimedOut(msgspec.Struct, frozen=True):
     """We ended it because its time was up, whatever it exited with then."""
 
     after_s: float
@@ -36,22 +34,19 @@ class TimedOut:
     """Whether it had time left, and wrote nothing for so long."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class OutputLimit:
+class OutputLimit(msgspec.Struct, frozen=True):
     """We ended it because it wrote more than it may."""
 
     limit_bytes: int
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class OutOfMemory:
+class OutOfMemory(msgspec.Struct, frozen=True):
     """The kernel ended it, or something that it had started, because its memory was used up."""
 
     limit_bytes: int
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class NotStarted:
+class NotStarted(msgspec.Struct, frozen=True):
     """It could not be run at all, for instance because it is not there."""
 
     why: str
@@ -60,8 +55,7 @@ class NotStarted:
 ProgramEnd: TypeAlias = Exited | Killed | TimedOut | OutputLimit | OutOfMemory | NotStarted
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Returned:
+class Returned(msgspec.Struct, frozen=True, kw_only=True):
     """The fragment's callback returned or raised; its worker lives."""
 
     value: bytes | None = None
@@ -76,31 +70,27 @@ class Returned:
     """What the worker had to restore afterwards, such as ``threads=2``."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class WorkerDied:
+class WorkerDied(msgspec.Struct, frozen=True):
     """The process that ran the fragment ended before the fragment did."""
 
     end: Exited | Killed
     note: str = ""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class FragmentTimedOut:
+class FragmentTimedOut(msgspec.Struct, frozen=True):
     """The fragment's time was up; its worker was ended with everything it had started."""
 
     after_s: float
     ignored_term: bool = False
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Stopped:
+class Stopped(msgspec.Struct, frozen=True):
     """The run is being stopped; the fragment was ended while it ran."""
 
     why: str
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class WorkerLost:
+class WorkerLost(msgspec.Struct, frozen=True):
     """The fragment did not get to run to an end for a reason that is not its own."""
 
     why: str

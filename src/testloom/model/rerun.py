@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import shlex
 from collections.abc import Sequence
+
+import msgspec
 
 from testloom.model.names import shown_line
 from testloom.model.summary import ResultEntry
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Commands:
+class Commands(msgspec.Struct, frozen=True, kw_only=True):
     """How commands begin and end where a suite is used; all parts are quoted for the shell."""
 
     program: str = "testloom"

@@ -7,7 +7,6 @@ wherever the run keeps it (the journal), so that a summary of 100,000 tests fits
 from __future__ import annotations
 
 import collections
-import dataclasses
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -84,8 +83,7 @@ class ResultEntry(ResultFacts, frozen=True, kw_only=True, gc=False):
         return f"{self.attempt}/{max(self.attempt, self.max_attempts)}"
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class RunPart:
+class RunPart(msgspec.Struct, frozen=True, kw_only=True):
     """One of the runs that a merged run is made of; their slots stand one behind the other."""
 
     name: str
@@ -94,8 +92,7 @@ class RunPart:
     host: str = ""
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class RunInfo:
+class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a run as a whole."""
 
     run_id: str
@@ -128,9 +125,9 @@ class RunInfo:
     """Name of the run that this one goes on with; empty if there is none."""
     seed: int | None = None
     """What the random order of tests depends on; None if it is not random."""
-    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    environment: Mapping[str, str] = {}
     """The variables of the environment, without secrets; see `testloom.model.secrets`."""
-    versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    versions: Mapping[str, str] = {}
     """What else may matter: versions of testloom and Python, the number of cores."""
 
     def part_of(self, slot: int) -> int:
@@ -142,8 +139,7 @@ class RunInfo:
         return -1
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """A run and its results, in the order in which they came."""
 
     run: RunInfo

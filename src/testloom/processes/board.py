@@ -7,10 +7,11 @@ may have passed.  The memory survives the worker, and is inherited by processes 
 
 from __future__ import annotations
 
-import dataclasses
 import mmap
 import struct
 from typing import Final
+
+import msgspec
 
 _ENTRY: Final = struct.Struct("<dqq")
 _PART_BYTES: Final = 64
@@ -18,8 +19,7 @@ _PART_BYTES: Final = 64
 NOTHING: Final = -1
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Doing:
+class Doing(msgspec.Struct, frozen=True):
     """What a worker was doing when it was looked at."""
 
     unit: int

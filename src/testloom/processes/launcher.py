@@ -13,7 +13,6 @@ only those still in the program's process group are.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import errno
 import fcntl
 import os
@@ -22,6 +21,8 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Mapping
+
+import msgspec
 
 from testloom.model.outcome import (
     Exited,
@@ -48,8 +49,7 @@ _HURRY_S = 2.0
 _now = SystemClock.now
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Program:
+class Program(msgspec.Struct, frozen=True, kw_only=True):
     """A program to run."""
 
     argv: tuple[str, ...]
@@ -73,8 +73,7 @@ class Program:
     """Send both streams through one pipe, which keeps their order."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class ProgramRun:
+class ProgramRun(msgspec.Struct, frozen=True, kw_only=True):
     """What came of running a program."""
 
     end: ProgramEnd
@@ -325,7 +324,7 @@ class _Watch:
         """Ask the program and all below it to end; kill what has not when the grace is over."""
         if not self._ask_to_end(self._program.grace_s):
             if isinstance(self._forced, TimedOut):
-                self._forced = dataclasses.replace(self._forced, ignored_term=True)
+                self._forced = msgspec.structs.replace(self._forced, ignored_term=True)
             self._kill_all()
             self._drain_for(LEAK_GRACE_S)
 
@@ -334,7 +333,7 @@ class _Watch:
         pids = self._members()
         tree.signal_all(pids, signal.SIGTERM)
         tree.signal_all(pids, signal.SIGCONT)
-        self._program = dataclasses.replace(self._program, output_limit_bytes=None)
+        self._program = msgspec.structs.replace(self._program, output_limit_bytes=None)
         return self._drain_for(grace_s)
 
     def _sweep(self) -> None:

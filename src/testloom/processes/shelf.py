@@ -6,16 +6,16 @@ pieces there are.  The room of pieces that were removed is used again.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import tempfile
 from typing import IO
 
+import msgspec
+
 from testloom.processes import own_fds
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Shelved:
+class Shelved(msgspec.Struct, frozen=True):
     """Where a piece of data is."""
 
     at: int

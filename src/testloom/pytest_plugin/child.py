@@ -7,7 +7,6 @@ collected.  What main does for the whole session (the terminal, report files) is
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import signal
 import socket
@@ -53,8 +52,7 @@ encode_job = msgspec.msgpack.Encoder().encode
 _decode_job = msgspec.msgpack.Decoder(Job).decode
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Inherited:
+class Inherited(msgspec.Struct, frozen=True):
     """What all processes of a run have in common, because they are forks of main."""
 
     board: Board

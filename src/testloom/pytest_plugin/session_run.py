@@ -6,7 +6,6 @@ Reads from top to bottom: it begins when it is known what is in it, tests end, i
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import platform
 import socket
@@ -45,8 +44,7 @@ OWN_DIR: Final = os.path.join(".testloom", "pytest")
 """Where sessions are kept that nobody wants a report of, relative to the root directory."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What the options of a session and the configuration of its project say."""
 
     requests: tuple[ReportRequest, ...]
@@ -76,7 +74,7 @@ def settings_of(config: pytest.Config, *, can_resume: bool = True) -> Settings:
     options = read_command_line(build_parser("pytest"), [], config=found).options
     if found is None:
         usual = options.output_dir if os.path.isabs(options.output_dir) else "out"
-        options = dataclasses.replace(
+        options = msgspec.structs.replace(
             options,
             output_dir=os.path.join(root, usual),
             history=options.history or os.path.join(root, HISTORY),
@@ -241,13 +239,13 @@ class SessionRun:
         """Write the reports, and keep the run; return what the session is to exit with."""
         duration_s = self._clock.now() - self._begun_at
         summary = Summary(
-            run=dataclasses.replace(self._info, duration_s=duration_s, stopped=stopped),
+            run=msgspec.structs.replace(self._info, duration_s=duration_s, stopped=stopped),
             entries=self._entries,
             load=self._journal.load,
         )
         if self._history is not None:
             seen = self._history.seen_by(summary)
-            summary = dataclasses.replace(seen, changes=self._history.changes(summary))
+            summary = msgspec.structs.replace(seen, changes=self._history.changes(summary))
         self.problems.extend(reports.write_reports(self._requests, summary))
         if self.problems:
             exit_code = incomplete(exit_code)

@@ -6,8 +6,9 @@ them.  A record that cannot be read costs its logs, never the report.
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Final
+
+import msgspec
 
 from testloom.model.log import binary_repr
 from testloom.model.result import ResultRecord
@@ -21,8 +22,7 @@ TAIL_LINES: Final = 20
 """Lines of a log that say why a test failed, where there is no diff."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Details:
+class Details(msgspec.Struct, frozen=True, kw_only=True):
     """The logs of a result as text; what there is none of is empty."""
 
     log: str = ""

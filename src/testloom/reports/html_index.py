@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import heapq
 from typing import Any, Final
+
+import msgspec
 
 from testloom.model.status import TestStatus
 from testloom.model.summary import Summary
@@ -23,7 +24,7 @@ def index_of(summary: Summary, blocks: Blocks, past: Past) -> dict[str, Any]:
     entries = summary.entries
     new = summary.changes.new_names if summary.changes else frozenset()
     return {
-        "run": dataclasses.asdict(summary.run),
+        "run": msgspec.to_builtins(summary.run),
         "last_line": summary.last_line,
         "notes": list(summary.notes),
         "statuses": [status.name for status in TestStatus],

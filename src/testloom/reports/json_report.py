@@ -7,9 +7,10 @@ Unicode: what is not is escaped.  Times that are not numbers are null.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from typing import Any, Final
+
+import msgspec
 
 from testloom.model.compare import Comparison
 from testloom.model.summary import ResultEntry, RunInfo, Summary
@@ -51,7 +52,7 @@ class JsonReport:
 
 def _run(run: RunInfo) -> dict[str, Any]:
     """Return what the document says of the run: not what it ran in, which is for people."""
-    told = dataclasses.asdict(run)
+    told: dict[str, Any] = msgspec.to_builtins(run)
     del told["environment"], told["versions"]
     return told
 

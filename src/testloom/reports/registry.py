@@ -7,13 +7,14 @@ formats put large things into files beside it, or are a directory of files.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import stat
 import sys
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, Protocol, runtime_checkable
+
+import msgspec
 
 from testloom.model.errors import UsageError, nearest
 from testloom.model.summary import Summary
@@ -83,8 +84,7 @@ class ReportError(Exception):
     """A report could not be written; the message is one line that names it and says why."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class ReportRequest:
+class ReportRequest(msgspec.Struct, frozen=True):
     """A report that a user asked for."""
 
     format: str

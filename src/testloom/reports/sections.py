@@ -6,17 +6,17 @@ already detected, fixed.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Final
+
+import msgspec
 
 from testloom.model.compare import Change, Comparison
 from testloom.model.status import TestStatus
 from testloom.model.summary import ResultEntry, Summary
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Section:
+class Section(msgspec.Struct, frozen=True, kw_only=True):
     """Some of the results."""
 
     title: str

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
+import msgspec
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class LoadLimit:
+class LoadLimit(msgspec.Struct, frozen=True, kw_only=True):
     """Lets the limit rise while the processors have time left, and fall when they have none."""
 
     least: int

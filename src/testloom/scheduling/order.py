@@ -13,11 +13,12 @@ run to run by chance, and people find it where they look for it.
 from __future__ import annotations
 
 import collections
-import dataclasses
 import hashlib
 import statistics
 from collections.abc import Collection, Hashable, Iterable, Mapping
 from typing import Final, TypeVar
+
+import msgspec
 
 _SHORT: Final = 0.02
 """What takes less than this share of the time that the run takes at best is short..."""
@@ -27,13 +28,12 @@ _SHORT_S: Final = 0.5
 Owner = TypeVar("Owner", bound=Hashable)
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class Order(msgspec.Struct, frozen=True, kw_only=True):
     """An order for the units of a graph."""
 
-    priorities: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    priorities: Mapping[str, float] = {}
     """For `MultiprocessScheduler`: more is earlier, 0 for those not mentioned."""
-    paths_s: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    paths_s: Mapping[str, float] = {}
     """How long it takes from the start of each unit to the end of the last that waits for it."""
 
 

@@ -7,11 +7,12 @@ cores, licences.  Each is an amount of something that is limited.
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
+
+import msgspec
 
 from testloom.model.errors import UsageError, nearest
 
@@ -21,8 +22,7 @@ _EVERYTHING: Final = sys.maxsize
 _NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Needs:
+class Needs(msgspec.Struct, frozen=True):
     """What a unit takes from its start to its end.
 
     Raises:
@@ -33,7 +33,7 @@ class Needs:
     """For how many it counts against the limit of units that run at the same time."""
     exclusive: bool = False
     """Whether nothing else may run meanwhile."""
-    resources: Mapping[str, int] = dataclasses.field(default_factory=lambda: _NOTHING)
+    resources: Mapping[str, int] = _NOTHING
     """How much of what else: name -> amount."""
 
     def __post_init__(self) -> None:

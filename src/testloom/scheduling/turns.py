@@ -14,9 +14,10 @@ Pure: no processes, no clock.
 from __future__ import annotations
 
 import collections
-import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Final
+
+import msgspec
 
 TURN_S: Final = 0.05
 """Seconds that a turn is meant to take: long beside the cost of handing it over, short for people."""
@@ -26,8 +27,7 @@ _FORGETS: Final = 0.2
 """How much the last unit counts when it is guessed how long the next one takes."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Bundle:
+class Bundle(msgspec.Struct, frozen=True):
     """Units that belong together, in their order."""
 
     units: tuple[int, ...]
@@ -35,8 +35,7 @@ class Bundle:
     """Whether never to divide it, whatever that costs."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(msgspec.Struct, frozen=True):
     """What a slot runs next."""
 
     units: tuple[int, ...]
@@ -44,8 +43,7 @@ class Turn:
     """The unit of the same bundle that is going to follow the last one; None if none does."""
 
 
-@dataclasses.dataclass(slots=True)
-class _Begun:
+class _Begun(msgspec.Struct):
     """A bundle, and what is left of it."""
 
     left: collections.deque[int]

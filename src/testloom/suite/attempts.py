@@ -8,7 +8,6 @@ already, with what the first attempt has left.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import itertools
 import os
 from collections.abc import Mapping, Sequence
@@ -25,23 +24,22 @@ Made: TypeAlias = tuple[ResultEntry, bytes]
 """A result and the JSON of its `ResultRecord`, not yet kept."""
 
 
-@dataclasses.dataclass(slots=True, eq=False, kw_only=True)
-class Attempts:
+class Attempts(msgspec.Struct, eq=False, kw_only=True):
     """How far a test that may run more than once has come."""
 
     own: Retries | None = None
     max_attempts: int = 1
-    follows: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    follows: Mapping[str, tuple[str, ...]] = {}
     """Its fragments, and which of each other they follow; none if it does not run again."""
     number: int = 1
     """Which attempt goes on."""
     before: int = 0
     """How many attempts there were before this run."""
-    held: list[Made] = dataclasses.field(default_factory=list)
+    held: list[Made] = []
     """The results of the attempt that goes on: nobody knows yet whether they count."""
-    earlier: list[ResultEntry] = dataclasses.field(default_factory=list)
+    earlier: list[ResultEntry] = []
     """Those of earlier attempts, oldest first."""
-    worst: list[Made] = dataclasses.field(default_factory=list)
+    worst: list[Made] = []
     """Those of the last attempt that had something bad."""
     next: Again | None = None
     """That it is to run again, until that has been seen to."""

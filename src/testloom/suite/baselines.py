@@ -7,7 +7,6 @@ only forgets it.
 
 from __future__ import annotations
 
-import dataclasses
 import fnmatch
 import os
 from collections.abc import Iterable, Sequence
@@ -25,8 +24,7 @@ from testloom.processes.files import write_whole
 _LARGEST_BYTES: Final = 64 << 20
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Pending:
+class Pending(msgspec.Struct, frozen=True, kw_only=True):
     """One output that waits."""
 
     test: str
@@ -82,7 +80,7 @@ def with_pending(summary: Summary, root: str) -> Summary:
     """Return *summary* with how many outputs of its run wait; baselines are below *root*."""
     if not summary.failed:
         return summary
-    return dataclasses.replace(summary, pending=len(pending_in(summary.run.output_dir, root)))
+    return msgspec.structs.replace(summary, pending=len(pending_in(summary.run.output_dir, root)))
 
 
 def failures_in(run_dir: str) -> list[tuple[str, KeptFailure]]:
@@ -192,7 +190,7 @@ def edited(one: Pending) -> Pending:
     difference = unified(_text(one.path), _text(to_edit(one)))
     baseline = msgspec.structs.replace(one.baseline, difference=difference)
     _put_down(one, baseline)
-    return dataclasses.replace(one, baseline=baseline)
+    return msgspec.structs.replace(one, baseline=baseline)
 
 
 def _text(path: str) -> str:

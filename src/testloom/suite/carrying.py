@@ -9,10 +9,11 @@ it resumes does not, so that one is resumed in its place.
 from __future__ import annotations
 
 import collections
-import dataclasses
 import os
 from collections.abc import Callable, Collection, Mapping
 from typing import Final
+
+import msgspec
 
 from testloom.journal import format as form
 from testloom.journal.reader import Journal, read
@@ -28,8 +29,7 @@ _WITH_EARLIER: Final = frozenset({Fate.FAILED, Fate.UNFINISHED})
 _TOLD: Final = (Fate.FAILED, Fate.UNFINISHED, Fate.CHANGED, Fate.ADDED, Fate.NEEDED)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Carry:
+class Carry(msgspec.Struct, frozen=True):
     """What a new run takes over."""
 
     journal: str

@@ -10,7 +10,6 @@ Paths in the file are relative to the file's directory, whatever the current dir
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import re
 import tomllib
@@ -27,8 +26,7 @@ HISTORY: Final = os.path.join(".testloom", "history.db")
 """Where the history of a project is, relative to its configuration."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
     """One value for one option, from somewhere else than the command line."""
 
     option: str
@@ -134,8 +132,7 @@ _OPTIONS: Final = {
 }
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
+class Config(msgspec.Struct, frozen=True, kw_only=True):
     """One configuration file, read and checked."""
 
     file: str
@@ -143,7 +140,7 @@ class Config:
     project: Project
     prefix: tuple[str, ...] = ()
     """The table that holds the keys: empty, or ``("tool", "testloom")``."""
-    text: str = dataclasses.field(default="", repr=False)
+    text: str = ""
 
     @property
     def root(self) -> str:
@@ -318,7 +315,7 @@ def _read(file: str) -> Config | None:
             return None
         data = tool["testloom"]
     blank = Config(file=file, project=Project(), prefix=prefix, text=text)
-    return dataclasses.replace(blank, project=_checked(blank, data))
+    return msgspec.structs.replace(blank, project=_checked(blank, data))
 
 
 def _checked(config: Config, data: object) -> Project:

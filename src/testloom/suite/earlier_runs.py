@@ -13,10 +13,11 @@ Nothing here ends a run: what is wrong with a history is a line in `notes`.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
 
 from testloom.journal.rundir import RunDir
 from testloom.model.compare import Comparison
@@ -81,7 +82,7 @@ class EarlierRuns:
     def pinned(self, options: RunOptions) -> RunOptions:
         """Return *options* so that they mean the same when other runs have come since."""
         run_id = self._last.run_id if self._last else ""
-        return dataclasses.replace(options, last_failed=run_id or None)
+        return msgspec.structs.replace(options, last_failed=run_id or None)
 
     def choose(
         self, tests: list[ParsedTest], broken: list[BrokenTest]
@@ -140,7 +141,7 @@ class EarlierRuns:
         notes = (*summary.notes, *self.notes)
         if self._history is not None:
             summary = self._history.seen_by(summary)
-        return dataclasses.replace(summary, changes=changes, notes=notes)
+        return msgspec.structs.replace(summary, changes=changes, notes=notes)
 
     def _changes(self, summary: Summary) -> Comparison | None:
         if self._gate is not None:

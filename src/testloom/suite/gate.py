@@ -8,10 +8,11 @@ out, so that it cannot begin to fail again unnoticed; only people put names into
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 from collections.abc import Collection, Iterable, Sequence
+
+import msgspec
 
 from testloom.journal.stored import stored_run
 from testloom.model.compare import Comparison, KnownFailure, Seen, compare
@@ -23,8 +24,7 @@ from testloom.suite.options_history import LATEST
 from testloom.suite.run_options import RunOptions
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Gate:
+class Gate(msgspec.Struct, frozen=True, kw_only=True):
     """What counts as known, and what becomes of the file that says so."""
 
     against: str
@@ -38,7 +38,7 @@ class Gate:
         """Return what is new in the run of *summary*."""
         found = compare(self.before, summary.entries, against=self.against)
         if self.update:  # what fails is about to be known
-            return dataclasses.replace(found, still=[*found.still, *found.new], new=())
+            return msgspec.structs.replace(found, still=[*found.still, *found.new], new=())
         return found
 
     def settle(self, summary: Summary, *, whole: bool, on_build_server: bool) -> str:
@@ -65,8 +65,7 @@ class Gate:
         return f"{where} and were taken out"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class KnownFailures:
+class KnownFailures(msgspec.Struct, frozen=True):
     """A file that lists failures: one name a line, comments behind ``#``.
 
     A name that cannot stand as it is (it has a line end, or blanks around it, or begins like

@@ -5,9 +5,10 @@ Apart from `earlier_runs`, so that commands which only look need nothing of what
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from typing import Final
+
+import msgspec
 
 from testloom.journal.history import Kept
 from testloom.journal.history_access import HistoryAccess, StoredHistory
@@ -51,7 +52,7 @@ def with_history(summary: Summary, options: RunOptions) -> Summary:
     tests = list(dict.fromkeys(entry.test for entry in summary.entries))
     recap = access.use(lambda store: store.recap(tests), before=began) or Recap()
     problem = [access.problem] if access.problem else []
-    return dataclasses.replace(
+    return msgspec.structs.replace(
         summary,
         history=StoredHistory(access, before=began),
         changes=changes_since(recap, summary),

@@ -18,13 +18,14 @@ that to be safe, options that e3-testsuite does not have are parsed under a name
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import logging
 import math
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NoReturn
+
+import msgspec
 
 from testloom._version import __version__
 from testloom.model.errors import UsageError, nearest
@@ -51,8 +52,7 @@ _PARSED_AS: Final = {
 """Values that the parser calls otherwise than `RunOptions`."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class CommandLine:
+class CommandLine(msgspec.Struct, frozen=True, kw_only=True):
     """What a command line, the environment and a configuration come to."""
 
     namespace: argparse.Namespace
@@ -104,10 +104,10 @@ def run_options(namespace: argparse.Namespace) -> RunOptions:
     """Return the options that *namespace*, parsed by a `Parser`, holds."""
     parsed = vars(namespace)
     found: dict[str, Any] = {}
-    for field in dataclasses.fields(RunOptions):
-        name = _PARSED_AS.get(field.name, field.name)
+    for field in RunOptions.__struct_fields__:
+        name = _PARSED_AS.get(field, field)
         value = parsed[_PREFIX + name if _PREFIX + name in parsed else name]
-        found[field.name] = tuple(value) if isinstance(value, list) else value
+        found[field] = tuple(value) if isinstance(value, list) else value
     for limit in ("max_failures", "max_consecutive_failures"):
         found[limit] = found[limit] or None
     found["timeout_s"] = limit_of(found["timeout_s"])

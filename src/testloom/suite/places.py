@@ -7,12 +7,13 @@ the next run beside it can remove it, and end its processes, if this one is kill
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import shlex
 import tempfile
 from collections.abc import Iterator
 from typing import Final
+
+import msgspec
 
 from testloom.console.text import counted
 from testloom.drivers import CleanupMode
@@ -28,8 +29,7 @@ from testloom.suite.run_options import RunOptions
 _PREFIX: Final = "testloom-"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Places:
+class Places(msgspec.Struct, frozen=True):
     """Where a run works, and what it leaves there."""
 
     working_dir: str

@@ -7,12 +7,12 @@ out again and the other tests run.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 from e3.collection.dag import DAG
 
 from testloom.model import reason
@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 NO_FRAGMENT: Final = "its driver added no fragment; call add_fragment in add_test"
 
 
-@dataclasses.dataclass(slots=True, eq=False)
-class PlannedTest:
+class PlannedTest(msgspec.Struct, eq=False):
     """A test that is going to run, and how far it has come."""
 
     name: str
@@ -54,8 +53,7 @@ class PlannedTest:
     """If it may run more than once: how far it has come with that."""
 
 
-@dataclasses.dataclass(slots=True)
-class Plan:
+class Plan(msgspec.Struct):
     """What is going to run."""
 
     graph: Graph

@@ -15,7 +15,6 @@ failures count again, and each run says so until somebody takes the entry out.
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 import re
 import tomllib
@@ -38,8 +37,7 @@ _TABLE: Final = "quarantine"
 _KEYS: Final = ("test", "owner", "until", "reason")
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One entry of the file."""
 
     test: str

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 from testloom import reports
 from testloom.console.base import Console
@@ -21,8 +22,7 @@ from testloom.reports.github import add_step_summary
 from testloom.suite.run_options import RunOptions
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Reporting:
+class Reporting(msgspec.Struct, frozen=True):
     """The reports of one run, known to be writable."""
 
     requests: tuple[ReportRequest, ...]
@@ -99,7 +99,7 @@ class Reporting:
         ]
         if self.archive is not None:
             where.append(f"archive: {self.archive}")
-        return dataclasses.replace(summary, notes=(*notes, *where))
+        return msgspec.structs.replace(summary, notes=(*notes, *where))
 
 
 def check_archive(path: str) -> None:

@@ -5,8 +5,9 @@ A test that a run did not get to the end of counts as failed: nobody knows that 
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Collection, Iterable, Sequence
+
+import msgspec
 
 from testloom.journal.stored import stored_run
 from testloom.model import reason
@@ -21,8 +22,7 @@ _NAMED = 3
 """Tests that are named in a note."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class LastFailed:
+class LastFailed(msgspec.Struct, frozen=True, kw_only=True):
     """The tests that failed in a run."""
 
     run_id: str = ""

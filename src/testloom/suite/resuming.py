@@ -21,9 +21,10 @@ results of a test that ran.
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 from collections.abc import Collection, Mapping, Sequence
+
+import msgspec
 
 from testloom.model.status import PASSING_STATUSES, TestStatus
 from testloom.model.summary import ResultEntry
@@ -42,8 +43,7 @@ class Fate(enum.Enum):
     NEEDED = "needed by others"
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class Known(msgspec.Struct, frozen=True, kw_only=True):
     """What the old run knows about a test."""
 
     inputs: str

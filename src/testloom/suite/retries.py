@@ -18,11 +18,12 @@ not drowned by a timeout that comes now and then.
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 import re
 from collections.abc import Mapping, Sequence
 from typing import Final
+
+import msgspec
 
 from testloom.model import reason
 from testloom.model.errors import UsageError, nearest
@@ -45,8 +46,7 @@ _FINAL: Final = frozenset(
 """Reasons that will be the same next time, or that are none of the test's doing."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Retries:
+class Retries(msgspec.Struct, frozen=True):
     """How often a test that failed may run again, by the reason of its failure."""
 
     usual: int = 0
@@ -109,15 +109,13 @@ class Counts(enum.Enum):
     """The results of the last attempt that had something bad count, if there is one."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Again:
+class Again(msgspec.Struct, frozen=True):
     """The test runs once more."""
 
     after_s: float
 
 
-@dataclasses.dataclass(slots=True, kw_only=True)
-class RetryPolicy:
+class RetryPolicy(msgspec.Struct, kw_only=True):
     """Decides for the tests of one run, and counts what they have used of its budget."""
 
     retries: Retries = Retries()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 from collections.abc import Callable, Sequence
 from typing import Final, Generic, TypeVar
+
+import msgspec
 
 Item = TypeVar("Item")
 
@@ -18,8 +19,7 @@ class Verdict(enum.Enum):
     SKIP = "skipped"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Decided(Generic[Item]):
+class Decided(msgspec.Struct, Generic[Item], frozen=True):
     """The same verdict for some items, which are not asked about any more."""
 
     verdict: Verdict

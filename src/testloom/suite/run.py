@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import dataclasses
 import itertools
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -67,8 +66,7 @@ class Listeners:
         return min(due, default=None)
 
 
-@dataclasses.dataclass(slots=True, kw_only=True)
-class RunOutcome:
+class RunOutcome(msgspec.Struct, kw_only=True):
     """What a run came to, before anything is made of it."""
 
     entries: list[ResultEntry]
@@ -316,7 +314,7 @@ class _Run:
 
     def _collect(self, worker: Any) -> None:
         if worker.end == _KILLED and self._memory.happened():
-            worker.end = dataclasses.replace(_KILLED, note=OUT_OF_MEMORY)
+            worker.end = msgspec.structs.replace(_KILLED, note=OUT_OF_MEMORY)
         test = self._collector.collect(worker)
         self._later(self._tell_ended, worker, test.name)
         if test.left == 0:

@@ -7,9 +7,10 @@ Nothing here ends a run: what is wrong is one line, `RunHistory.problem`.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 from collections.abc import Collection
+
+import msgspec
 
 from testloom.journal.history import Kept
 from testloom.journal.history_access import PENDING, HistoryAccess, StoredHistory
@@ -54,7 +55,7 @@ class RunHistory:
     def seen_by(self, summary: Summary) -> Summary:
         """Return *summary* with the history before its run."""
         before = summary.run.started_at
-        return dataclasses.replace(summary, history=StoredHistory(self._access, before=before))
+        return msgspec.structs.replace(summary, history=StoredHistory(self._access, before=before))
 
     def changes(self, summary: Summary) -> Comparison | None:
         """Return what changed in the run of *summary*; None if there was none before it."""

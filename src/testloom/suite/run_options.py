@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import zlib
 from collections.abc import Callable
 from typing import Any, Final
+
+import msgspec
 
 from testloom.model.errors import UsageError
 from testloom.suite import values
@@ -15,8 +16,7 @@ DEFAULT_TIMEOUT_S: Final = 3600.0
 """Limit of a fragment where nobody says anything: no run hangs for ever."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class RunOptions:
+class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     """The options of a run, valid by being there."""
 
     paths: tuple[str, ...] = ()

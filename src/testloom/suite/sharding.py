@@ -12,7 +12,6 @@ the longest group.  A test whose time is not known is taken to last as long as m
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import heapq
 import re
@@ -20,13 +19,14 @@ import statistics
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
+import msgspec
+
 from testloom.model.summary import ResultEntry
 
 MOST: Final = 10_000
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Shard:
+class Shard(msgspec.Struct, frozen=True):
     """Share *number* (1 is the first) of *count*."""
 
     number: int
@@ -53,8 +53,7 @@ class Shard:
         return f"{self.number}/{self.count}"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Division:
+class Division(msgspec.Struct, frozen=True):
     """Which test is in which share."""
 
     shares: Mapping[str, int]

@@ -14,14 +14,13 @@ third signal              the process leaves at once
 
 from __future__ import annotations
 
-import dataclasses
+import msgspec
 
 from testloom.model.status import signal_name
 from testloom.scheduling import Phase
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """When a run has seen enough."""
 
     max_failures: int | None = None

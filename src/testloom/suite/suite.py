@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 import e3.log
+import msgspec
 from e3.env import Env
 
 from testloom import discovery
@@ -462,15 +463,10 @@ class Testsuite:
         )
 
     def _summary(self, info: RunInfo, outcome: RunOutcome, journal: JournalWriter) -> Summary:
-        run = RunInfo(
-            **{
-                **{name: getattr(info, name) for name in info.__slots__},
-                "duration_s": outcome.duration_s,
-                "stopped": outcome.stopped,
-            }
-        )
         return Summary(
-            run=run,
+            run=msgspec.structs.replace(
+                info, duration_s=outcome.duration_s, stopped=outcome.stopped
+            ),
             entries=outcome.entries,
             load=journal.load,
             notes=(*self.notes, *outcome.notes),

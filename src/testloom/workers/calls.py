@@ -8,13 +8,14 @@ them; values that cross from process to process must be.
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import os
 import pickle
 import socket
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol, TypeAlias
+
+import msgspec
 
 from testloom.model.errors import TestAbort
 from testloom.model.fragment import FragmentData
@@ -54,15 +55,13 @@ class Call:
         return self.function(previous_values)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Done:
+class Done(msgspec.Struct, frozen=True):
     """It returned."""
 
     value: Any
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(msgspec.Struct, frozen=True):
     """It raised, or did not get to return."""
 
     why: str
@@ -98,8 +97,7 @@ class Calls(Protocol):
         """End everything."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class ProcessSettings:
+class ProcessSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How processes for calls are made, and what they are like."""
 
     initializer: Callable[..., object] | None = None

@@ -7,12 +7,13 @@ have threads; when this process ends, however that happens, all programs are kil
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import signal
 import socket
 from collections.abc import Callable, Mapping
 from typing import Final
+
+import msgspec
 
 from testloom.model.outcome import Exited, Killed, NotStarted, ProgramEnd, TimedOut
 from testloom.processes import job, own_fds
@@ -26,8 +27,7 @@ KILL_S: Final = 10.0
 _LOST: Final = "the process that runs the programs has died"
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
+class Command(msgspec.Struct, frozen=True, kw_only=True):
     """A program to run."""
 
     argv: tuple[str, ...]

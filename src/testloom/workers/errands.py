@@ -8,11 +8,12 @@ jobs in one question, at intervals that grow while nothing happens.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import queue
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol, runtime_checkable
+
+import msgspec
 
 from testloom.model.cluster import ClusterDistributor, RemoteExitInfoNotAvailable, exit_info
 from testloom.processes.clock import SystemClock
@@ -37,8 +38,7 @@ class TellsOfEnds(Protocol):
         """Call *callback* with the id of each job that ends, from whatever thread."""
 
 
-@dataclasses.dataclass(slots=True)
-class Job:
+class Job(msgspec.Struct):
     """One job, by the number that it has here."""
 
     number: int

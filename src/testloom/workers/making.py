@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Protocol
+
+import msgspec
 
 from testloom.model.cluster import ClusterDistributor
 from testloom.model.fragment import FragmentData
@@ -21,8 +22,7 @@ from testloom.workers.remote import RemotePool
 from testloom.workers.warm import WarmPool
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerSettings:
+class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How fragments are to be run."""
 
     name: str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import faulthandler
 import os
 import random
@@ -12,6 +11,8 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NoReturn
+
+import msgspec
 
 from testloom.model.errors import InternalError
 from testloom.model.fragment import FragmentData
@@ -30,8 +31,7 @@ FragmentOf = Callable[[Order], FragmentData]
 """Finds or makes the fragment that an order speaks of."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Manners:
+class Manners(msgspec.Struct, frozen=True, kw_only=True):
     """How a process behaves towards what runs in it, and towards who asks it to end."""
 
     tidies: bool = True

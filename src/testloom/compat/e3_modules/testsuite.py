@@ -8,13 +8,14 @@ in between (planning, workers, journal) is testloom's own.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import logging
 import os
 import signal
 import sys
 from collections.abc import Iterable, Mapping
 from typing import IO, Any
+
+import msgspec
 
 from testloom import discovery
 from testloom.compat.e3_modules import gaia, outputs, xunit
@@ -298,7 +299,7 @@ class TestsuiteCore(native.Testsuite):
             the_plan = self.plan(self.test_list)
         self.use_multiprocessing = self.env.use_multiprocessing = self.compute_use_multiprocessing()
         if line.namespace.force_multiprocessing:
-            options = dataclasses.replace(options, start_method="spawn")
+            options = msgspec.structs.replace(options, start_method="spawn")
         outputs.store_env(self.env, self.env_filename)
         dot = os.path.join(self.output_dir, "tests.dot")
         outputs.write_dot(dot, the_plan.owners, the_plan.graph)
@@ -306,12 +307,14 @@ class TestsuiteCore(native.Testsuite):
         self.running_status.set_total(len(the_plan.owners))
         settings = preparing.worker_settings(options, info, distributor)
         self._places.name_run(settings.name, run_dir.path)
-        settings = dataclasses.replace(
+        settings = msgspec.structs.replace(
             settings,
             timeout_s=None if line.namespace.timeout is None else settings.timeout_s,
             with_threads=True,  # there are suites whose `set_up` starts servers
         )
-        reporting = Reporting.of(dataclasses.replace(options, xunit_output=None), run_dir.path, {})
+        reporting = Reporting.of(
+            msgspec.structs.replace(options, xunit_output=None), run_dir.path, {}
+        )
         with (
             preparing.journal_of(run_dir, info, the_plan) as journal,
             ResultFiles(run_dir.path, journal, self._drivers_envs) as files,
