@@ -46,7 +46,7 @@ DOING: Final = "What it was doing when its time was up:"
 _STATUS_TIMED_OUT: Final = 2
 _STATUS_NOT_STARTED: Final = 5
 # Everything that needs no quotes; letters beyond ASCII never do.
-_PLAIN: Final = re.compile(r"[!%+,\-./0-9:=@A-Z\]^_a-z{}\x80-\U0010ffff]+")
+_PLAIN: Final = re.compile(r"""[^\x00- "#$&'()*;<>?[\\`|~\x7f]+""")
 
 
 def status_of(end: ProgramEnd) -> int:
