@@ -22,6 +22,7 @@ from testloom._version import __version__
 from testloom.model.errors import UsageError
 from testloom.model.names import shown_line
 from testloom.processes import streams
+from testloom.processes.garbage import making_much
 
 INTERNAL_ERROR: Final = 3
 USAGE_ERROR: Final = 4
@@ -96,7 +97,8 @@ def _run(args: Sequence[str]) -> int:
 
 def _command(name: str) -> Callable[[Sequence[str]], int]:
     module, _, function = _COMMANDS[name].partition(":")
-    command: Callable[[Sequence[str]], int] = getattr(importlib.import_module(module), function)
+    with making_much():
+        command: Callable[[Sequence[str]], int] = getattr(importlib.import_module(module), function)
     return command
 
 

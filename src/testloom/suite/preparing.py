@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from testloom.journal.format import JournalError
 from testloom.journal.format import PlannedTest as JournalTest
 from testloom.journal.rundir import RunDir
 from testloom.journal.writer import JournalWriter
-from testloom.model.cluster import ClusterDistributor
 from testloom.model.errors import UsageError
 from testloom.model.summary import RunInfo
 from testloom.processes import namespaces, own_fds
@@ -24,22 +22,8 @@ from testloom.suite.run_options import RunOptions
 from testloom.suite.stopping import Limits
 from testloom.workers.making import WorkerSettings
 
-
-@contextlib.contextmanager
-def making_much() -> Iterator[None]:
-    """While the block runs, do not look for garbage; afterwards never look at what it made.
-
-    A hundred thousand tests are a million objects that stay, and the collector would walk over
-    them again and again: that takes a fifth of the time it takes to find them.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        if was_enabled:
-            gc.enable()
+if TYPE_CHECKING:
+    from testloom.model.cluster import ClusterDistributor
 
 
 def limits_of(options: RunOptions) -> Limits:

@@ -36,6 +36,7 @@ from testloom.model.summary import RunInfo, Summary
 from testloom.model.test import BrokenTest
 from testloom.processes import own_fds, signals, streams
 from testloom.processes.clock import SystemClock
+from testloom.processes.garbage import making_much
 from testloom.suite import listing
 from testloom.suite.attempts import Retrying
 from testloom.suite.baselines import with_pending
@@ -52,7 +53,6 @@ from testloom.suite.plugins import PluginListener, project_plugins, report_forma
 from testloom.suite.preparing import (
     journal_of,
     limits_of,
-    making_much,
     set_platforms,
     worker_settings,
     written_to_the_end,

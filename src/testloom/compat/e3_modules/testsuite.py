@@ -46,6 +46,7 @@ from testloom.drivers.programs import quoted
 from testloom.journal.rundir import RunDir
 from testloom.model.errors import UsageError
 from testloom.processes import signals
+from testloom.processes.garbage import making_much
 from testloom.suite import preparing
 from testloom.suite import suite as native
 from testloom.suite.distributing import started
@@ -213,7 +214,7 @@ class TestsuiteCore(native.Testsuite):
             self.set_up()
             try:
                 self._add_drivers()
-                with preparing.making_much():
+                with making_much():
                     self.test_list = self._tests(line, previous)
                 if options.list_json is not None:
                     write_as_json(self.test_list, options.list_json)
@@ -295,7 +296,7 @@ class TestsuiteCore(native.Testsuite):
     ) -> RunOutcome:
         options = line.options
         distributor = started(options.distributor, os.getcwd())
-        with preparing.making_much():
+        with making_much():
             the_plan = self.plan(self.test_list)
         self.use_multiprocessing = self.env.use_multiprocessing = self.compute_use_multiprocessing()
         if line.namespace.force_multiprocessing:
