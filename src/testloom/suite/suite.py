@@ -20,7 +20,6 @@ from typing import Any, ClassVar, Final
 
 import e3.log
 import msgspec
-from e3.env import Env
 
 from testloom import discovery
 from testloom.console.choose import on_build_server
@@ -37,6 +36,7 @@ from testloom.model.test import BrokenTest
 from testloom.processes import own_fds, signals, streams
 from testloom.processes.clock import SystemClock
 from testloom.processes.garbage import making_much
+from testloom.processes.system import new_env
 from testloom.suite import listing
 from testloom.suite.attempts import Retrying
 from testloom.suite.baselines import with_pending
@@ -122,7 +122,7 @@ class Testsuite:
         self.test_dir = os.path.normpath(os.path.join(self.root_dir, self.tests_subdir))
         self.testsuite_name = testsuite_name
         self.config = config
-        self.env = Env()
+        self.env = new_env()
         self.output_dir = ""
         self.working_dir = ""
         self.main: Main

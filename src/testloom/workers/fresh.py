@@ -26,6 +26,7 @@ from e3.env import Env
 from testloom.model.fragment import FragmentData
 from testloom.processes import exec_self
 from testloom.processes.nursery import Nursery
+from testloom.processes.system import new_env
 from testloom.workers import messages, warm_process
 from testloom.workers.messages import Order
 
@@ -177,7 +178,7 @@ def _packed(env: Any) -> dict[str, bytes]:
 
 
 def _unpacked(packed: dict[str, bytes]) -> Env:
-    env = Env()
+    env = new_env()
     known = env.to_dict()
     for name, data in packed.items():
         value = pickle.loads(data)  # noqa: S301 - from the main process of this run
