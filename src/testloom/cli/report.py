@@ -21,6 +21,7 @@ from testloom.model.summary import Summary
 from testloom.reports.registry import (
     BUILT_IN,
     STDOUT,
+    Formats,
     Report,
     ReportError,
     check_targets,
@@ -91,10 +92,11 @@ def _summary(run_dir: str, home: str) -> Summary:
 
 def _formats(asked: argparse.Namespace, config: Config | None) -> Mapping[str, Report]:
     """Return the formats that there are: those of plugins, too, and of the suite if need be."""
-    formats = {**BUILT_IN, **report_formats(project_plugins(config))}
+    more = report_formats(project_plugins(config))
+    formats = Formats(more)
     names = {text.partition("=")[0] for text in asked.reports}
     if names <= formats.keys() or config is None or config.suite is None:
         return formats
     # Only a suite that has such a format itself is worth to be imported for it.
     plugins = getattr(project_suite(config), "plugins", ())
-    return {**formats, **report_formats(project_plugins(config, plugins))}
+    return Formats({**more, **report_formats(project_plugins(config, plugins))})

@@ -6,7 +6,6 @@ import shlex
 from collections.abc import Mapping
 from typing import Any, Final
 
-from testloom.console.diff import diff_lines
 from testloom.console.look import Look
 from testloom.console.spans import Line, Span
 from testloom.console.text import cells, cut, cut_middle, exact_duration, wrapped
@@ -160,6 +159,9 @@ def _evidence(record: ResultRecord, look: Look, most: int | None) -> list[Line]:
     """Return the diff if there is one, else the end of the log."""
     diff = _text(record.diff, record.diff_bytes)
     if diff:
+        # Only now: where everything passes, nobody needs what makes a diff readable.
+        from testloom.console.diff import diff_lines  # noqa: PLC0415 - see above
+
         return diff_lines(diff, look, most) or _tail(diff, look, most and most - 1)
     log = _text(record.log or None, record.log_bytes)
     if not log.strip() and record.processes:

@@ -17,6 +17,7 @@ Version 2 has, besides what version 1 has, `Attempt`, `TestEnd`, `Carried`,
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import zlib
 from collections.abc import Iterable, Iterator
@@ -205,12 +206,27 @@ class _Kept(msgspec.Struct):
 
 
 _encoder = msgspec.json.Encoder()
-_decoder: msgspec.json.Decoder[Indexed] = msgspec.json.Decoder(Indexed)
 _opening_decoder = msgspec.json.Decoder(_Opening)
 _timed_decoder = msgspec.json.Decoder(_Timed)
-_whole_decoder: msgspec.json.Decoder[Result | Attempt] = msgspec.json.Decoder(Result | Attempt)
 _WHOLE: Final = (b'{"type":"result"', b'{"type":"attempt"')
-_kept_decoder = msgspec.json.Decoder(_Kept)
+
+
+# Made when something is read: that takes 3 ms in all, and most runs only write.
+
+
+@functools.cache
+def _decoder() -> msgspec.json.Decoder[Indexed]:
+    return msgspec.json.Decoder(Indexed)
+
+
+@functools.cache
+def _whole_decoder() -> msgspec.json.Decoder[Result | Attempt]:
+    return msgspec.json.Decoder(Result | Attempt)
+
+
+@functools.cache
+def _kept_decoder() -> msgspec.json.Decoder[_Kept]:
+    return msgspec.json.Decoder(_Kept)
 
 
 def result_of(entry: ResultEntry, record: bytes, t: float, *, settles: bool) -> Result:
@@ -289,7 +305,7 @@ def records_in(
 def decode(data: bytes) -> Indexed | None:
     """Return the record whose JSON is *data*; None if it is of no kind that we know."""
     try:
-        return _decoder.decode(data)
+        return _decoder().decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 
@@ -299,7 +315,7 @@ def decode_whole(data: bytes) -> Result | Attempt | None:
     if not data.startswith(_WHOLE):
         return None
     try:
-        return _whole_decoder.decode(data)
+        return _whole_decoder().decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 
@@ -323,7 +339,7 @@ def format_of(data: bytes) -> int | None:
 def decode_kept(data: bytes | memoryview) -> ResultRecord | None:
     """Return the result within the `Result` or `Attempt` whose JSON is *data*; None if there is none."""
     try:
-        return _kept_decoder.decode(data).record
+        return _kept_decoder().decode(data).record
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 

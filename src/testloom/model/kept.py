@@ -85,7 +85,6 @@ class KeptFailure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(KeptFailure)
 
 
 def encode(kept: KeptFailure) -> bytes:
@@ -99,7 +98,7 @@ def decode(data: bytes) -> KeptFailure:
     Raises:
         ValueError: *data* is something else.
     """
-    return _decoder.decode(data)
+    return msgspec.json.decode(data, type=KeptFailure)
 
 
 def _clean(value: object) -> object:

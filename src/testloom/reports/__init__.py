@@ -2,6 +2,7 @@
 
 from testloom.reports.registry import (
     BUILT_IN,
+    Formats,
     Report,
     ReportError,
     ReportRequest,
@@ -13,6 +14,7 @@ from testloom.reports.registry import (
 
 __all__ = [
     "BUILT_IN",
+    "Formats",
     "Report",
     "ReportError",
     "ReportRequest",

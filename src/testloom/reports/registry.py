@@ -12,7 +12,8 @@ import stat
 import sys
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final, Protocol, runtime_checkable
+from importlib import import_module
+from typing import Any, Final, Protocol, runtime_checkable
 
 import msgspec
 
@@ -20,16 +21,6 @@ from testloom.model.errors import UsageError, nearest
 from testloom.model.summary import Summary
 from testloom.processes.files import write_whole
 from testloom.reports.beside import FilesBeside
-from testloom.reports.ctrf import CtrfReport
-from testloom.reports.gaia import GaiaReport
-from testloom.reports.github import GitHubReport
-from testloom.reports.html import HtmlReport
-from testloom.reports.json_report import JsonReport
-from testloom.reports.junit import JUnitReport
-from testloom.reports.markdown import MarkdownReport
-from testloom.reports.tap import TapReport
-from testloom.reports.text import TextReport
-from testloom.reports.trace import TraceReport
 
 STDOUT: Final = "-"
 
@@ -61,23 +52,49 @@ class ReportWithFiles(Report, Protocol):
         """Yield the report, and add to *files* what does not belong into it."""
 
 
-BUILT_IN: Final[Mapping[str, Report]] = {
-    report.name: report
-    for report in (
-        HtmlReport(),
-        JUnitReport(),
-        JUnitReport(full=True),
-        CtrfReport(),
-        JsonReport(),
-        TapReport(),
-        TapReport(version=14),
-        MarkdownReport(),
-        TextReport(),
-        GitHubReport(),
-        GaiaReport(),
-        TraceReport(),
-    )
+_CLASSES: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
+    "html": ("html:HtmlReport", {}),
+    "junit": ("junit:JUnitReport", {}),
+    "junit-full": ("junit:JUnitReport", {"full": True}),
+    "ctrf": ("ctrf:CtrfReport", {}),
+    "json": ("json_report:JsonReport", {}),
+    "tap": ("tap:TapReport", {}),
+    "tap14": ("tap:TapReport", {"version": 14}),
+    "markdown": ("markdown:MarkdownReport", {}),
+    "text": ("text:TextReport", {}),
+    "github": ("github:GitHubReport", {}),
+    "gaia": ("gaia:GaiaReport", {}),
+    "trace": ("trace:TraceReport", {}),
 }
+
+
+class Formats(Mapping[str, Report]):
+    """The formats that there are by name: ours, and *more*, which may have the names of ours.
+
+    The module of one of ours is imported when it is asked for: most runs write few reports.
+    """
+
+    def __init__(self, more: Mapping[str, Report] | None = None) -> None:
+        self._made = dict(more or {})
+
+    def __getitem__(self, name: str) -> Report:
+        if name not in self._made:
+            where, how = _CLASSES[name]
+            module, _, cls = where.partition(":")
+            self._made[name] = getattr(import_module(f"{__package__}.{module}"), cls)(**how)
+        return self._made[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._made or name in _CLASSES
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**_CLASSES, **self._made})
+
+    def __len__(self) -> int:
+        return len(_CLASSES.keys() | self._made.keys())
+
+
+BUILT_IN: Final = Formats()
 
 
 class ReportError(Exception):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 import operator
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from testloom.model.cluster import ClusterDistributor
 from testloom.model.errors import UsageError, nearest
+
+if TYPE_CHECKING:
+    from testloom.model.cluster import ClusterDistributor
 
 
 def started(factory: str | None, root: str) -> ClusterDistributor | None:
@@ -21,6 +23,9 @@ def started(factory: str | None, root: str) -> ClusterDistributor | None:
     """
     if factory is None:
         return None
+    # Only now: most runs have no batch system.
+    from testloom.model.cluster import ClusterDistributor  # noqa: PLC0415 - see above
+
     make = _named(factory, root)
     try:
         made = make()

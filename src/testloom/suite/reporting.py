@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -18,7 +18,6 @@ from testloom.model.errors import UsageError
 from testloom.model.rerun import Commands
 from testloom.model.summary import RunInfo, Summary
 from testloom.reports import Report, ReportRequest
-from testloom.reports.github import add_step_summary
 from testloom.suite.run_options import RunOptions
 
 
@@ -42,7 +41,7 @@ class Reporting(msgspec.Struct, frozen=True):
         Raises:
             UsageError: a format is not known, or a report could not be written.
         """
-        formats = {**reports.BUILT_IN, **more_formats}
+        formats = reports.Formats(more_formats)
         wanted = list(options.reports)
         if options.xunit_output:
             wanted.append(f"junit={options.xunit_output}")
@@ -59,8 +58,7 @@ class Reporting(msgspec.Struct, frozen=True):
         """Return the listener that tells people about the run."""
         if self.is_quiet:
             namespace = argparse.Namespace(**{**vars(namespace), "reporter": "minimal"})
-        annotations = self.formats["github"].write
-        return choose(namespace, sys.stdout, sys.stderr, os.environ, commands, annotations)
+        return choose(namespace, sys.stdout, sys.stderr, os.environ, commands, self._annotations)
 
     def write(self, summary: Summary) -> tuple[str, ...]:
         """Write the reports; return a line for each that could not be written."""
@@ -73,6 +71,9 @@ class Reporting(msgspec.Struct, frozen=True):
         """
         if not self.step_summary:
             return ()
+        # Only now: most runs are at home.
+        from testloom.reports.github import add_step_summary  # noqa: PLC0415 - see above
+
         try:
             add_step_summary(summary, self.step_summary)
         except OSError as error:
@@ -100,6 +101,10 @@ class Reporting(msgspec.Struct, frozen=True):
         if self.archive is not None:
             where.append(f"archive: {self.archive}")
         return msgspec.structs.replace(summary, notes=(*notes, *where))
+
+    def _annotations(self, summary: Summary) -> Iterator[str]:
+        """Yield what GitHub is told at the end."""
+        return self.formats["github"].write(summary)
 
 
 def check_archive(path: str) -> None:

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from testloom.model.cluster import ClusterDistributor
 from testloom.model.fragment import FragmentData
 from testloom.processes.loop import EventLoop
 from testloom.processes.tray import Tray
 from testloom.scheduling.worker import Worker
-from testloom.workers.exchange import Exchange
 from testloom.workers.forking import forking
 from testloom.workers.fresh import recipe_of, spawning
-from testloom.workers.in_process import InProcessWorkers
 from testloom.workers.orders import Orders
-from testloom.workers.remote import RemotePool
 from testloom.workers.warm import WarmPool
+
+if TYPE_CHECKING:
+    from testloom.model.cluster import ClusterDistributor
 
 
 class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +84,10 @@ def make_workers(
     *slots* is the number of slots, if it is known: results then go through shared memory.
     *repeatable* are the fragments that may run more than once.
     """
+    # What few runs need is imported where it is asked for.
     if settings.in_process:
+        from testloom.workers.in_process import InProcessWorkers  # noqa: PLC0415 - see above
+
         return InProcessWorkers(
             fragments=fragments,
             predecessors=predecessors,
@@ -95,6 +97,9 @@ def make_workers(
             repeatable=repeatable,
         )
     if settings.distributor is not None:
+        from testloom.workers.exchange import Exchange  # noqa: PLC0415 - see above
+        from testloom.workers.remote import RemotePool  # noqa: PLC0415 - see above
+
         return RemotePool(
             settings.distributor,
             Exchange(os.path.join(settings.exchange_dir, "exchange")),
