@@ -22,7 +22,10 @@ __all__ = ["Testsuite", "__version__", "run_scoped"]
 def __getattr__(name: str) -> Any:
     # Late, so that asking the command line for help does not import everything.
     if name == "Testsuite":
-        from testloom.suite.suite import Testsuite  # noqa: PLC0415 - see above
+        from testloom.processes.garbage import making_much  # noqa: PLC0415 - see above
+
+        with making_much():
+            from testloom.suite.suite import Testsuite  # noqa: PLC0415 - see above
 
         return Testsuite
     if name == "run_scoped":
