@@ -11,6 +11,7 @@ comes before an installed one, because ``e3`` is a namespace package, and calls 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import importlib.abc
@@ -21,6 +22,8 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any, Final
+
+from testloom.processes.garbage import making_much
 
 ROOT: Final = "e3.testsuite"
 ON_PATH: Final = os.path.join(os.path.dirname(os.path.abspath(__file__)), "on_path")
@@ -258,7 +261,8 @@ def _names(module: str) -> Iterator[tuple[str, Callable[[], Any]]]:
 
 
 def _fetched(source: str, name: str) -> Any:
-    return getattr(importlib.import_module(source), name)
+    with contextlib.nullcontext() if source in sys.modules else making_much():
+        return getattr(importlib.import_module(source), name)
 
 
 def _put_on_path() -> None:

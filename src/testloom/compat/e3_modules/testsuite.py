@@ -18,7 +18,7 @@ from typing import IO, Any
 import msgspec
 
 from testloom import discovery
-from testloom.compat.e3_modules import gaia, outputs, xunit
+from testloom.compat.e3_modules import outputs
 from testloom.compat.e3_modules.choosing import (
     in_e3s_words,
     log_bad_patterns,
@@ -386,9 +386,14 @@ class TestsuiteCore(native.Testsuite):
         args, index = self.main.args, self.report_index
         index.write()
         self.dump_testsuite_result()
+        # What is not asked for is not imported: few want both, and many neither.
         if args.xunit_output:
+            from testloom.compat.e3_modules import xunit  # noqa: PLC0415 - see above
+
             xunit.dump_xunit_report(self.testsuite_name, index, args.xunit_output, attached)
         if args.gaia_output:
+            from testloom.compat.e3_modules import gaia  # noqa: PLC0415 - see above
+
             gaia.dump_gaia_report(index, self.output_dir, getattr(self.env, "discs", None))
 
     def _code(self, outcome: RunOutcome) -> int:
