@@ -22,10 +22,16 @@ def group() -> Iterator[Cgroup]:
     assert not os.path.exists(group.path)
 
 
-def sleeper(group: Cgroup, code: str = "setsid sleep 99 & wait") -> subprocess.Popen[bytes]:
+def sleeper(group: Cgroup, code: str = "setsid sleep 99 & echo; wait") -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        ["sh", "-c", f"echo 0 >{group.path}/cgroup.procs; echo; {code}"], stdout=subprocess.PIPE
+        ["sh", "-c", f"echo 0 >{group.path}/cgroup.procs; {code}"], stdout=subprocess.PIPE
     )
+
+
+def see_off(child: subprocess.Popen[bytes]) -> None:
+    """Reap *child*, and what it had started, which is ours as that of a subreaper."""
+    child.communicate()
+    tree.reap()
 
 
 def test_all_in_a_group_and_below_it_die(group: Cgroup) -> None:
@@ -37,7 +43,7 @@ def test_all_in_a_group_and_below_it_die(group: Cgroup) -> None:
     before = group.is_empty()
 
     assert (before, group.kill(), group.is_empty(), child.wait()) == (False, True, True, -9)
-    child.communicate()
+    see_off(child)
 
 
 def test_an_empty_group_is_killed_at_once(group: Cgroup) -> None:
@@ -51,7 +57,7 @@ def test_waiting_for_a_group_takes_no_longer_than_it_may(group: Cgroup) -> None:
 
     assert not group.wait_empty(0.01)
     assert group.kill()
-    child.communicate()
+    see_off(child)
 
 
 def test_groups_that_were_made_below_are_removed_with_it(group: Cgroup) -> None:
@@ -102,6 +108,6 @@ def test_groups_of_dead_runs_are_ended_and_removed_and_no_others(group: Cgroup) 
         assert child.wait() == -9
     finally:
         child.kill()
-        child.communicate()
+        see_off(child)
         for one in groups:
             one.remove()
