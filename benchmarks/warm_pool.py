@@ -129,7 +129,9 @@ def cost_us(shape: Callable[[DAG, int], None], count: int) -> float:
         env=ENV,
         continues=scheduler.continues,
         note=print,
+        slots=SLOTS,
     )
+    scheduler.lay_out = workers.lays_out
     try:
         scheduler.run()
         took_s = time.perf_counter() - started_at

@@ -52,10 +52,13 @@ def test_closing_twice_is_no_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "slots"), [(3, 1), (48, 12), (1024, 500), (resource.RLIM_INFINITY, sys.maxsize)]
+    ("limit", "slots", "with_tickets"),
+    [(3, 1, 0), (48, 12, 6), (1024, 500, 250), (resource.RLIM_INFINITY, sys.maxsize, 10**6)],
 )
 def test_there_are_as_many_slots_as_there_are_descriptors_for(
-    monkeypatch: pytest.MonkeyPatch, limit: int, slots: int
+    monkeypatch: pytest.MonkeyPatch, limit: int, slots: int, with_tickets: int
 ) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _number: (limit, limit))
     assert min(own_fds.slots_that_fit(), 10**6) == min(slots, 10**6)
+    assert own_fds.has_room_for_tickets(with_tickets)
+    assert not own_fds.has_room_for_tickets(with_tickets + 1) or with_tickets == 10**6

@@ -19,6 +19,7 @@ from testloom.model.fragment import FragmentData
 from testloom.model.outcome import FragmentEnd
 from testloom.processes.loop import EventLoop
 from testloom.scheduling import MultiprocessScheduler
+from testloom.workers.desk import Desk
 from testloom.workers.forking import forking
 from testloom.workers.warm import WarmPool, WarmWorker
 
@@ -90,6 +91,13 @@ class Lab:
         self.dag.update_vertex(uid, data=data, predecessors=after.split(), enable_checks=False)
         return driver
 
+    def run_ahead(self, jobs: int = 2, timeout_s: float | None = None) -> Ran:
+        """Run everything, letting slots go on by themselves while fragments are short."""
+        desk = Desk(jobs)
+        name = f"testloom-test-{os.getpid()}"
+        make = forking(list(self.fragments.values()), name=name, desk=desk)
+        return self.run(jobs, timeout_s, desk=desk, make_nursery=make)
+
     def run(self, jobs: int = 2, timeout_s: float | None = None, **options: Any) -> Ran:
         """Run everything."""
         self.scheduler = MultiprocessScheduler(
@@ -107,6 +115,7 @@ class Lab:
             note=self.ran.notes.append,
             **options,
         )
+        self.scheduler.lay_out = self.pool.lays_out
         try:
             self.scheduler.run()
         finally:

@@ -13,7 +13,7 @@ from testloom.model.log import Log
 from testloom.model.outcome import Returned
 from testloom.model.result import TestResult
 from testloom.model.status import TestStatus
-from testloom.processes.tray import Tray
+from testloom.workers.desk import Desk
 from testloom.workers.forking import forking
 
 
@@ -36,11 +36,11 @@ def test_results_that_threads_push_at_the_same_time_all_arrive(lab: Any) -> None
             thread.join()
         sys.setswitchinterval(0.005)
 
-    tray = Tray(1)
+    desk = Desk(1)
     lab.add("a.run", lab.test(run=run))
     fragments = list(lab.fragments.values())
-    make = forking(fragments, name=f"testloom-test-{os.getpid()}", tray=tray)
-    ran = lab.run(jobs=1, tray=tray, make_nursery=make)
+    make = forking(fragments, name=f"testloom-test-{os.getpid()}", desk=desk)
+    ran = lab.run(jobs=1, desk=desk, make_nursery=make)
 
     assert ran["a.run"] == Returned()
     names = {records.decode(data).name for data in ran.workers["a.run"].results}
@@ -63,13 +63,13 @@ def test_what_a_thread_pushes_after_the_end_is_nobody_elses(lab: Any) -> None:
         threading.Thread(target=go_on, daemon=True).start()
         begun.wait()
 
-    tray = Tray(1)
+    desk = Desk(1)
     lab.add("a.run", lab.test(run=leaves))
     for n in range(3):
         lab.add(f"b{n}.run", lambda *_: None)
     fragments = list(lab.fragments.values())
-    make = forking(fragments, name=f"testloom-test-{os.getpid()}", tray=tray)
-    ran = lab.run(jobs=1, tray=tray, make_nursery=make)
+    make = forking(fragments, name=f"testloom-test-{os.getpid()}", desk=desk)
+    ran = lab.run(jobs=1, desk=desk, make_nursery=make)
 
     assert {uid: worker.results for uid, worker in ran.workers.items() if uid != "a.run"} == {
         "b0.run": [],
@@ -92,10 +92,10 @@ def test_what_a_fork_of_the_driver_pushes_is_not_counted(lab: Any) -> None:
             os._exit(0)
         os.waitpid(pid, 0)
 
-    tray = Tray(1)
+    desk = Desk(1)
     lab.add("a.run", lab.test(run=run))
-    make = forking(list(lab.fragments.values()), name=f"testloom-test-{os.getpid()}", tray=tray)
-    ran = lab.run(jobs=1, tray=tray, make_nursery=make)
+    make = forking(list(lab.fragments.values()), name=f"testloom-test-{os.getpid()}", desk=desk)
+    ran = lab.run(jobs=1, desk=desk, make_nursery=make)
 
     names = [records.decode(data).name for data in ran.workers["a.run"].results]
     assert names == ["parent"] * 200

@@ -13,7 +13,9 @@ import resource
 import sys
 
 _A_SLOT = 2
-"""How many descriptors of main each slot takes: a channel, and a pipe for its output."""
+"""How many descriptors of main each slot needs: a channel, and a pipe for its output."""
+_WITH_TICKETS = 4
+"""How many with what is nice to have: two tickets."""
 _BESIDES = 24
 """How many it may have beside those: journal, event loop, reports being written."""
 
@@ -41,9 +43,18 @@ def close(fd: int) -> None:
 
 def slots_that_fit() -> int:
     """Return for how many slots there are descriptors; at least 1."""
+    return max(1, _most() // _A_SLOT)
+
+
+def has_room_for_tickets(slots: int) -> bool:
+    """Tell whether there are enough of them for the tickets of so many slots, too."""
+    return _most() // _WITH_TICKETS >= slots
+
+
+def _most() -> int:
     soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     many = sys.maxsize if soft == resource.RLIM_INFINITY else soft
-    return max(1, (many - _BESIDES) // _A_SLOT)
+    return max(0, many - _BESIDES)
 
 
 def close_in_forks() -> None:

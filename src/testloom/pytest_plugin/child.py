@@ -22,12 +22,12 @@ from _pytest.faulthandler import fault_handler_stderr_fd_key
 from testloom.processes.board import Board
 from testloom.processes.channel import BlockingChannel
 from testloom.processes.clock import SystemClock
-from testloom.processes.tray import Tray
 from testloom.pytest_plugin import live
 from testloom.pytest_plugin.keeping import Kept
 from testloom.pytest_plugin.wire import Gathered
 from testloom.scheduling.turns import TURN_S
 from testloom.workers import messages, warm_process
+from testloom.workers.desk import Desk
 from testloom.workers.messages import Report
 
 STAGES = ("setup", "call", "teardown", "")
@@ -56,7 +56,7 @@ class Inherited(msgspec.Struct, frozen=True):
     """What all processes of a run have in common, because they are forks of main."""
 
     board: Board
-    tray: Tray
+    desk: Desk
     kept: Sequence[Kept]
     marks_output: bool = False
     """Whether main wants to know which output is whose."""
@@ -154,7 +154,8 @@ class _Child:
         self._session: Any = session
         self._items: Sequence[Any] = session.items
         self._marks_output = inherited.marks_output
-        self._board, self._tray, self._kept = inherited.board, inherited.tray, inherited.kept
+        self._board, self._desk, self._kept = inherited.board, inherited.desk, inherited.kept
+        self._part = 0
         self._gathered = Gathered(session.config)
         self._on_tray = self._was_sent = False
         self._last: Any = None
@@ -191,6 +192,7 @@ class _Child:
         self._channel.send(messages.READY, b"")
         while (got := self._channel.wait_frame()) is not None:
             order = messages.decode_order(got[1])
+            self._part = self._desk.begin(self._slot, order)
             self._on_tray = self._was_sent = False
             job = _decode_job(order.recipe)
             if job.keeps is not None:
@@ -290,7 +292,7 @@ class _Child:
 
     def _push(self) -> None:
         data = self._gathered.packed()
-        if not self._was_sent and self._tray.put(self._slot, data):
+        if not self._was_sent and self._desk.tray.put(self._part, data):
             self._on_tray = True
         else:
             self._was_sent = True

@@ -24,7 +24,6 @@ from testloom.processes import signals
 from testloom.processes.board import Board, Doing
 from testloom.processes.loop import EventLoop
 from testloom.processes.nursery import Nursery
-from testloom.processes.tray import Tray
 from testloom.pytest_plugin import child, wire
 from testloom.pytest_plugin.bundles import bundles, in_good_order
 from testloom.pytest_plugin.child import Inherited, Job
@@ -37,6 +36,7 @@ from testloom.pytest_plugin.needs import needs_of
 from testloom.pytest_plugin.telling import Teller
 from testloom.scheduling import MultiprocessScheduler, Phase
 from testloom.scheduling.turns import Turns
+from testloom.workers.desk import Desk
 from testloom.workers.warm import WarmPool, WarmWorker
 
 _LOST_IN_A_ROW: Final = 3
@@ -57,10 +57,10 @@ class SlotRun:
         self.turns = Turns(in_good_order(found, failed, usual_s, count), count)
         self.board = Board(count + 1)
         self.loop = EventLoop()
-        tray = Tray(count + 1)
+        desk = Desk(count + 1, lays_out=False)
         self._kept = kept_fixtures(self._items, self._room_for_values)
         self._live = Live(self._config, self._items)
-        self._inherited = Inherited(self.board, tray, self._kept, self._live.is_wanted)
+        self._inherited = Inherited(self.board, desk, self._kept, self._live.is_wanted)
         self._teller = Teller(session, self.loop, self._end_early)
         self._parked: list[Lane] = []
         self._lost = 0
@@ -87,7 +87,7 @@ class SlotRun:
             continues=lambda _uid: True,
             recipe_of=recipe_of,
             note=self._live.say,
-            tray=tray,
+            desk=desk,
             on_output=self._live.heard if self._live.is_wanted else None,
         )
         self._scheduler = MultiprocessScheduler(

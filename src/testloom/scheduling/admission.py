@@ -90,6 +90,10 @@ class Admission:
             heapq.heappush(self._lines.setdefault(lacking, []), (rank, uid))
             self._look_at(amounts)
 
+    def has_more_than(self, count: int) -> bool:
+        """Tell whether more than *count* units are ready, none of which needs but a place."""
+        return not self._amounts and len(self._ready) > count
+
     def ended(self, uid: str, heir: str | None = None) -> None:
         """Take back what *uid* has; *heir*, which needs the same, gets it if there is one."""
         if not self._amounts:

@@ -25,6 +25,7 @@ from testloom.model.errors import (
 from testloom.processes.loop import EventLoop, Timer
 from testloom.processes.signals import interrupting
 from testloom.scheduling.admission import Admission
+from testloom.scheduling.ahead import PATIENCE_S, Ahead, LayOut
 from testloom.scheduling.ready import ReadyQueue
 from testloom.scheduling.resources import ONE_PLACE, PLACES, Needs, Resources
 from testloom.scheduling.slots import Slots
@@ -71,6 +72,10 @@ class MultiprocessScheduler:
         afterwards: called each time the slots have been filled, before anything is waited for: to
             do what need not hold up the slots, like writing down what *collect_result* was given.
 
+    Attributes:
+        lay_out: who lets slots go on by themselves while units are short, see
+            `testloom.scheduling.ahead`; None if nobody does.
+
     Raises:
         UsageError: *jobs* is negative, or a vertex needs something that has no limit.
         CycleError: vertices wait for each other.
@@ -104,6 +109,9 @@ class MultiprocessScheduler:
         """The worker in each slot."""
         self.loop = loop or EventLoop()
         self.phase = Phase.RUNNING
+        self.lay_out: LayOut | None = None
+        self._ahead = Ahead()
+        self._look: Timer | None = None
         self._own_loop = loop is None
         self._afterwards = afterwards or (lambda: None)
         self._is_open = self._forgets = is_open
@@ -116,6 +124,7 @@ class MultiprocessScheduler:
         self._delayed = 0
         """How many groups of vertices wait for their time to run once more."""
         self._timers: dict[int, Timer] = {}
+        self._began: dict[int, float] = {}
         self._polled: set[int] = set()
         self._poll_timer: Timer | None = None
 
@@ -272,13 +281,20 @@ class MultiprocessScheduler:
         if phase <= self.phase:
             return
         self.phase = phase
+        for slot in self._ahead.slots():
+            self._take_back(slot)
         for worker in list(filter(None, self.workers)):
-            if phase is Phase.TERMINATING:
-                worker.stopped = True
-                self.terminate(worker)
-            elif phase is Phase.KILLING:
-                worker.stopped = True
-                worker.kill()
+            self._stop_worker(worker)
+
+    def _stop_worker(self, worker: Worker) -> None:
+        if self._has_gone_on(worker.slot):
+            return  # it has ended; what its slot has gone on with is stopped when we hear of that
+        if self.phase is Phase.TERMINATING:
+            worker.stopped = True
+            self.terminate(worker)
+        elif self.phase is Phase.KILLING:
+            worker.stopped = True
+            worker.kill()
 
     def spawn_worker(self, uid: str, data: Any, slot: int) -> None:
         """Start the worker of vertex *uid* in *slot*, which has been taken."""
@@ -289,6 +305,9 @@ class MultiprocessScheduler:
             self._admission.ended(uid)
             raise
         self.workers[slot] = worker
+        if self.lay_out is not None:
+            self._began[slot] = self.loop.now()
+            self._ahead.began(slot)
         if worker.timeout_s is not None:
             self._timers[slot] = self.loop.call_at(
                 self.loop.now() + worker.timeout_s, lambda: self._time_out(worker)
@@ -340,18 +359,71 @@ class MultiprocessScheduler:
             ready()
 
     def _fill(self) -> None:
+        self._start_ready()
+        if self.lay_out is None or self.phase is not Phase.RUNNING:
+            return
+        if self._ahead and not self._admission.has_more_than(self._slots.count):
+            # What is left is better started in its order, wherever there is a slot.
+            for slot in self._ahead.slots():
+                self._take_back(slot)
+            self._start_ready()
+        elif self._ahead.is_worth_it:
+            self._look_ahead(self.lay_out)
+
+    def _start_ready(self) -> None:
         while self._slots and self.phase is Phase.RUNNING:
             uid = self._admission.take()
             if uid is None:
                 return
             self.spawn_worker(uid, self._data[uid], self._slots.take())
 
+    def _look_ahead(self, who: LayOut) -> None:
+        """Lay units out for slots that have just begun with one, if there are enough for all."""
+        while self._admission.has_more_than(2 * self._slots.count):
+            slot = self._ahead.next_bare()
+            if slot is None:
+                return
+            worker = self.workers[slot]
+            if worker is None or self._ready.continues(worker.uid) or self._ahead.has(slot):
+                continue
+            uid = self._ready.take()
+            if not who.lay_out(uid, self._data[uid], slot):
+                self._ready.put_back(uid)
+                continue
+            self._ahead.note(slot, uid, self.loop.now())
+            if self._look is None:
+                self._look = self.loop.call_at(self.loop.now() + PATIENCE_S, self._look_after)
+
+    def _look_after(self) -> None:
+        """Take back what has waited for too long."""
+        self._look = None
+        for slot in self._ahead.overdue(self.loop.now()):
+            self._take_back(slot)
+        if self._ahead:
+            self._look = self.loop.call_at(self.loop.now() + PATIENCE_S, self._look_after)
+
+    def _take_back(self, slot: int) -> bool:
+        """Let what is laid out for *slot* be ready again; False if it has begun with that."""
+        if self.lay_out is None or not self.lay_out.take_back(slot):
+            return False
+        uid = self._ahead.take(slot)
+        assert uid is not None
+        self._ready.put_back(uid)
+        return True
+
+    def _has_gone_on(self, slot: int) -> bool:
+        """Tell whether *slot* has begun with what was laid out; if not, that is taken back."""
+        return self._ahead.has(slot) and not self._take_back(slot)
+
     def _ended(self, worker: Worker) -> None:
         """Collect *worker* and start what continues it where it ran."""
         slot, uid = worker.slot, worker.uid
         self._forget(slot)
+        if self.lay_out is not None:
+            self._ahead.ran(self.loop.now() - self._began[slot])
         chained = self._ready.done(uid)
-        self._admission.ended(uid, chained)
+        heir = self._ahead.take(slot) if chained is None else chained
+        self._admission.ended(uid, heir)
         self._forget_vertex(uid)
         try:
             self.collect_result(worker)
@@ -360,12 +432,27 @@ class MultiprocessScheduler:
             raise
         if worker.slot_lost:
             self._slots.retire(slot)
-            if chained is not None:
-                self._admission.put_back(chained)
-        elif chained is not None and self.phase is Phase.RUNNING:
-            self.spawn_worker(chained, self._data[chained], slot)
-        else:
+            if heir is not None:
+                self._admission.put_back(heir)
+        elif heir is None:
             self._slots.give_back(slot)
+        elif self.phase is Phase.RUNNING:
+            self.spawn_worker(heir, self._data[heir], slot)
+        elif chained is not None:
+            self._slots.give_back(slot)
+        else:
+            self._go_on(heir, slot)
+
+    def _go_on(self, uid: str, slot: int) -> None:
+        """The run is being stopped, but *slot* may have begun with *uid*, which was laid out."""
+        if self.lay_out is None or self.lay_out.take_back(slot):
+            self._admission.put_back(uid)
+            self._slots.give_back(slot)
+            return
+        self.spawn_worker(uid, self._data[uid], slot)
+        worker = self.workers[slot]
+        assert worker is not None
+        self._stop_worker(worker)
 
     def _forget_vertex(self, uid: str) -> None:
         if self._forgets:
@@ -373,7 +460,7 @@ class MultiprocessScheduler:
             del self._data[uid]
 
     def _time_out(self, worker: Worker) -> None:
-        if self.workers[worker.slot] is worker:
+        if self.workers[worker.slot] is worker and not self._has_gone_on(worker.slot):
             worker.timed_out = True
             self.terminate(worker)
 

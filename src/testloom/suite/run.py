@@ -189,6 +189,9 @@ class _Run:
             slots=self._info.jobs,
             repeatable=self._repeatable,
         )
+        # Else one more test might run after the failure that is one too many.
+        if not self._policy.counts_failures:
+            self._scheduler.lay_out = workers.lays_out
         try:
             yield workers
         finally:

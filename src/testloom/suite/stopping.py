@@ -42,6 +42,12 @@ class StopPolicy:
         self.phase: Phase | None = None
         """How far the scheduler has to go; None while the run goes on."""
 
+    @property
+    def counts_failures(self) -> bool:
+        """Whether a failure may stop the run."""
+        limits = self._limits
+        return limits.max_failures is not None or limits.max_consecutive_failures is not None
+
     def counted(self, bad: int, bad_in_a_row: int) -> bool:
         """Look at the number of failures so far; tell whether the run shall stop now."""
         limits = self._limits

@@ -53,6 +53,9 @@ class InProcessWorkers:
         self._fragments = fragments
         self._values = LiveValues(fragments, predecessors)
 
+    lays_out = None
+    """What runs here does not go on by itself."""
+
     def worker(self, uid: str, data: FragmentData, slot: int) -> InProcessWorker:
         """Run fragment *uid*: the job factory of a scheduler."""
         return InProcessWorker(self, uid, data, slot)

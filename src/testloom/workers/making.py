@@ -10,8 +10,9 @@ import msgspec
 
 from testloom.model.fragment import FragmentData
 from testloom.processes.loop import EventLoop
-from testloom.processes.tray import Tray
+from testloom.scheduling.ahead import LayOut
 from testloom.scheduling.worker import Worker
+from testloom.workers.desk import Desk
 from testloom.workers.forking import forking
 from testloom.workers.fresh import recipe_of, spawning
 from testloom.workers.orders import Orders
@@ -44,6 +45,10 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 class Workers(Protocol):
     """Makes workers, and ends what they have left when the run is over."""
+
+    @property
+    def lays_out(self) -> LayOut | None:
+        """Who lets slots go on by themselves; None if they cannot."""
 
     def worker(self, uid: str, data: FragmentData, slot: int) -> Worker:
         """Start fragment *uid* in *slot*."""
@@ -110,7 +115,7 @@ def make_workers(
             note=note,
         )
     is_fork = settings.start_method == "fork"
-    tray = Tray(slots) if is_fork and slots else None
+    desk = Desk(slots) if is_fork and slots else None
     table = list(fragments.values())
     how = {"with_threads": settings.with_threads, "isolated": settings.isolated}
     return WarmPool(
@@ -119,7 +124,7 @@ def make_workers(
         loop=loop,
         env=env,
         make_nursery=(
-            forking(table, name=settings.name, tray=tray, **how)
+            forking(table, name=settings.name, desk=desk, **how)
             if is_fork
             else spawning(env, name=settings.name, **how)
         ),
@@ -127,6 +132,6 @@ def make_workers(
         continues=continues,
         timeout_s=settings.timeout_s,
         note=note,
-        tray=tray,
+        desk=desk,
         repeatable=repeatable,
     )

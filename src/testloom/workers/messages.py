@@ -59,6 +59,10 @@ class Order(msgspec.Struct, array_like=True, gc=False):
     """For a fresh interpreter: how to make the driver; pickled `fresh.Recipe`."""
     parcel: str = ""
     """The parcel that holds the values, if they are too large together for a message."""
+    part: int = 0
+    """Which part of its desk is for the results, see `workers.desk`."""
+    ahead: bool = False
+    """Whether it may be taken back: the worker begins only if it gets the ticket."""
 
 
 class Report(msgspec.Struct, array_like=True, gc=False):
@@ -77,6 +81,9 @@ class Report(msgspec.Struct, array_like=True, gc=False):
     state: bytes | None = None
     on_tray: bool = False
     """Whether results lie on the tray, see `processes.tray`."""
+    waits: bool = False
+    """Whether the worker does not begin what was laid out for it: main has to read first what was
+    written to the standard streams, or it would not know who wrote what."""
 
 
 encode = msgspec.msgpack.Encoder().encode

@@ -67,6 +67,10 @@ class Orders:
             parcel,
         )
 
+    def stands_alone(self, uid: str, data: FragmentData) -> bool:
+        """Tell whether *uid* is given nothing, so that its order may be made twice."""
+        return not self._values.is_given(uid) and id(data.driver) not in self._sharing
+
     def is_wanted(self, uid: str) -> bool:
         """Tell whether a fragment follows *uid*, so that its value is needed."""
         return self._values.is_wanted(uid)

@@ -85,6 +85,9 @@ class RemotePool:
         self._calls = ThreadCalls(loop)
         self._errands = Errands(distributor, self._has_outcome, self._told)
 
+    lays_out = None
+    """What runs here does not go on by itself."""
+
     def worker(self, uid: str, data: FragmentData, slot: int) -> RemoteWorker:
         """Submit fragment *uid*: the job factory of a scheduler."""
         return RemoteWorker(self, uid, data, slot)

@@ -36,6 +36,7 @@ from testloom.processes.loop import READ, WRITE, EventLoop, Timer
 from testloom.processes.nursery import News, NurseryGone
 from testloom.processes.picture import of_one, picture
 from testloom.workers import messages
+from testloom.workers.desk import Desk
 from testloom.workers.messages import Order, Report
 
 if TYPE_CHECKING:
@@ -63,11 +64,12 @@ class Slot:
         self.pid = 0
         self._worker: WarmWorker | None = None
         """Whose fragment runs, or is to run, here."""
-        self._order = b""
-        """What the process is told about that; kept in case it dies before it has read it."""
-        self._attempt = 0
-        self._is_last = False
-        """Whether the process is to end after that."""
+        self._order: Order | None = None
+        """What the process is told about that; kept in case it dies before it has begun."""
+        self._laid_out: Order | None = None
+        """What it is to go on with by itself, unless that is taken back."""
+        self._part = 0
+        """Which part of the desk is for the results of what runs."""
         self._wants_fresh = False
         """Whether the order is for a process that has not run anything."""
         self._continues = False
@@ -124,9 +126,48 @@ class Slot:
         self._worker = worker
         self._wants_fresh = alone or (untouched and not self._continues)
         self._continues = order.continues
-        self._attempt, self._is_last = order.attempt, order.last
-        self._order = frame(messages.RUN, messages.encode(order))
+        self._order = order
         self._go()
+
+    @property
+    def can_lay_out(self) -> bool:
+        """Whether the process runs something, and could go on with something else by itself."""
+        return (
+            self._order is not None
+            and self._ready
+            and not (self._ending or self._continues or self._order.last or self._unsent)
+            and self._laid_out is None
+        )
+
+    def lay_out(self, order: Order) -> None:
+        """Let the process go on with *order* as soon as it is done, if that is not taken back."""
+        tickets = self._pool.tickets
+        assert tickets is not None
+        order.ahead, order.part = True, 1 - self._part
+        tickets.put(Desk.part(self.number, order.part), order.attempt)
+        self._laid_out = order
+        self._unsent = memoryview(frame(messages.RUN, messages.encode(order)))
+        self._push()
+
+    def take_back(self) -> bool:
+        """Take back what was laid out, if it still is; False if the process has begun with that."""
+        tickets = self._pool.tickets
+        if self._laid_out is not None and tickets is not None:
+            if tickets.take(Desk.part(self.number, self._laid_out.part)) is None:
+                return False
+            self._laid_out = None
+        return True
+
+    def begin_laid_out(self, worker: WarmWorker) -> bool:
+        """Let *worker* be the one whose fragment was laid out; False if there is none any more."""
+        order = self._laid_out
+        if order is None:
+            return False
+        self._laid_out = None
+        order.ahead = False  # should it have to be sent again
+        self._worker, self._order, self._part = worker, order, order.part
+        self._wants_fresh, self._continues = False, order.continues
+        return True
 
     def _go(self) -> None:
         if self._hopeless:
@@ -138,8 +179,9 @@ class Slot:
             return
         if not self._alive:
             self._start()
-        if self._alive:
-            self._unsent = memoryview(self._order)
+        if self._alive and self._order is not None:
+            self._part = self._order.part = 1 - self._part
+            self._unsent = memoryview(frame(messages.RUN, messages.encode(self._order)))
             self._push()
 
     def terminate(self, worker: WarmWorker) -> None:
@@ -167,7 +209,7 @@ class Slot:
             self._pool.lose(worker, self._end_of(worker, None, "it did not get a process"))
 
     def _clear(self) -> None:
-        self._worker, self._order = None, b""
+        self._worker, self._order = None, None
         self._doing = []
 
     def _push(self) -> None:
@@ -193,7 +235,8 @@ class Slot:
 
     def _start(self) -> None:
         self._ready = self._untaken = False
-        self.has_run = 0
+        self._part = self.has_run = 0
+        self._pool.clear_desk(self.number)
         self._why = ""
         self._capture.clear()
         # First the nursery: a fork of this process would keep the other ends open.
@@ -208,7 +251,7 @@ class Slot:
         self._frames, self._unsent = Frames(), _NOTHING
         self._alive = True
         self._loop.watch(ours.fileno(), self._read)
-        self._loop.watch(reader, self._read_output)
+        self._loop.watch(reader, self._hear)
         self._expect(_START_S, f"it was not ready within {_START_S:g} s")
         try:
             nursery.start(self.number, theirs, writer)
@@ -292,6 +335,8 @@ class Slot:
         """
         output = self._capture.content()
         is_told = is_told or self._ending
+        if self._order is not None and (begun := self._pool.begun(self.number)) is not None:
+            self._untaken = begun != self._order.attempt
         was_new = not self._ready or (self._untaken and not self.has_run)
         is_innocent = self._ending or self._untaken or was_new
         self.close()
@@ -329,6 +374,7 @@ class Slot:
     def close(self) -> None:
         """Let go of the channel."""
         self._alive, self.pid = False, 0
+        self._laid_out = None
         self._ending = self._hopeless = False
         self._calm_down()
         if self._sock is not None:
@@ -348,6 +394,7 @@ class Slot:
         self._clear_tray()
         while self._sock is not None and self._read():
             pass
+        self._clear_tray()  # of what it had gone on with by itself
         while self._output >= 0 and self._read_output():
             pass
 
@@ -391,11 +438,15 @@ class Slot:
             self._settle(worker, messages.decode_report(payload))
 
     def _settle(self, worker: WarmWorker, report: Report) -> None:
-        if report.attempt != self._attempt:
+        order = self._order
+        if order is None or report.attempt != order.attempt:
             return
         if report.on_tray:
             self._clear_tray()
-        for _ in range(_MAX_READS):
+        if report.waits or not report.fit:
+            self.take_back()
+        # What is there to be read may be what it goes on with.
+        for _ in range(0 if self._laid_out else _MAX_READS):
             if not self._read_output():
                 break
         if self._capture.total:
@@ -403,7 +454,7 @@ class Slot:
             self._capture.clear()
         self.has_run += 1
         self._pool.started()
-        if self._is_last or not report.fit:
+        if order.last or not report.fit:
             self._ending = True
             self._expect(_LEAVE_S, "it did not leave")
         self._clear()
@@ -412,9 +463,16 @@ class Slot:
     def _clear_tray(self) -> None:
         """Take the results that lie on the tray."""
         if self._pool.tray is not None:
-            items = self._pool.tray.take(self.number)
+            items = self._pool.tray.take(Desk.part(self.number, self._part))
             if self._worker is not None:
                 self._worker.results.extend(items)
+
+    def _hear(self) -> None:
+        """Read what the process writes by itself: that of the fragment that runs now."""
+        if self._laid_out is not None:
+            self._read()  # it may have gone on with that
+        if self._output >= 0:
+            self._read_output()
 
     def _read_output(self) -> bool:
         try:

@@ -65,6 +65,10 @@ class Values:
         """Tell whether a fragment follows *uid*."""
         return uid in self._readers
 
+    def is_given(self, uid: str) -> bool:
+        """Tell whether *uid* follows a fragment."""
+        return uid in self._before
+
     def put(self, uid: str, value: bytes | None, state: bytes | None = None) -> None:
         """Keep what fragment *uid* has left, if anybody is going to need it."""
         if uid not in self._readers:

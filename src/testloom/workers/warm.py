@@ -29,7 +29,10 @@ from testloom.model.status import signal_name
 from testloom.processes.loop import EventLoop
 from testloom.processes.nursery import Nursery, NurseryGone
 from testloom.processes.parcels import Parcels
+from testloom.processes.tickets import Tickets
 from testloom.processes.tray import Tray
+from testloom.scheduling.ahead import LayOut
+from testloom.workers.desk import Desk
 from testloom.workers.messages import Report
 from testloom.workers.orders import Orders, is_alone, time_limit
 from testloom.workers.pooled import PooledWorker
@@ -60,7 +63,7 @@ class WarmPool:
         continues: tells whether the same worker is going to run the next fragment of a test.
         timeout_s: the time limit of fragments whose driver has none.
         note: told, in one line, what people should know.
-        tray: memory that the workers inherit, for their results; None if they do not.
+        desk: what the workers inherit and share with main; None if they inherit nothing.
         repeatable: uids of the fragments that may run more than once.
         parcels: for values that are too large for a message; None if there is a limit to them.
         returns: whether main wants the values, too: they are in the ends of the fragments.
@@ -81,7 +84,7 @@ class WarmPool:
         recipe_of: Callable[[FragmentData], bytes] | None = None,
         timeout_s: float | None = None,
         note: Callable[[str], None] | None = None,
-        tray: Tray | None = None,
+        desk: Desk | None = None,
         repeatable: Collection[str] = (),
         parcels: Parcels | None = None,
         returns: bool = False,
@@ -90,7 +93,8 @@ class WarmPool:
         grace_s: float | None = None,
     ) -> None:
         self.loop = loop
-        self.tray = tray
+        self._desk = desk
+        self.tray: Tray | None = None if desk is None else desk.tray
         self.on_output = on_output
         self.grace_s = grace_s
         self._returns = returns
@@ -123,10 +127,50 @@ class WarmPool:
         slot = self._slots.get(worker.slot)
         if slot is None:
             slot = self._slots[worker.slot] = Slot(self, worker.slot)
+        if slot.begin_laid_out(worker):
+            return
         is_last = slot.runs_after + 1 == self._fragments_per_process
         order = self.orders.order(worker.data, is_last=is_last)
         is_again = worker.uid in self._again
         slot.give(worker, order, alone=is_alone(worker.driver), untouched=is_again)
+
+    @property
+    def lays_out(self) -> LayOut | None:
+        """This pool, if what lies between it and its processes allows that."""
+        return self if self.tickets is not None else None
+
+    @property
+    def tickets(self) -> Tickets | None:
+        """For orders that are laid out; None if none can be."""
+        return None if self._desk is None else self._desk.tickets
+
+    def begun(self, slot: int) -> int | None:
+        """Return the number of the order that *slot* began last; None if that cannot be known."""
+        return None if self._desk is None else self._desk.begun(slot)
+
+    def clear_desk(self, slot: int) -> None:
+        """Let nothing lie there of what a process of *slot* before had to do with."""
+        if self._desk is not None:
+            self._desk.clear(slot)
+
+    def lay_out(self, uid: str, data: FragmentData, slot: int) -> bool:
+        """Let *slot*, which is busy, go on with fragment *uid* by itself; False if it cannot.
+
+        The worker of the fragment is made as soon as *slot* is done with what it runs.
+        """
+        there = self._slots.get(slot)
+        if self.tickets is None or self._fragments_per_process is not None:
+            return False
+        if there is None or not there.can_lay_out or uid in self._again:
+            return False
+        if is_alone(data.driver) or not self.orders.stands_alone(uid, data):
+            return False
+        there.lay_out(self.orders.order(data))
+        return True
+
+    def take_back(self, slot: int) -> bool:
+        """Take back what was laid out for *slot*; False if it has begun with that."""
+        return self._slots[slot].take_back()
 
     def is_wanted(self, uid: str) -> bool:
         """Tell whether a fragment follows *uid*, so that its value is needed."""
@@ -224,6 +268,8 @@ class WarmPool:
             self._nursery.close()
             self._nursery = None
         self.orders.close()
+        if self._desk is not None:
+            self._desk.close()
 
     def say(self, line: str) -> None:
         """Tell people *line*."""

@@ -22,8 +22,9 @@ from testloom.processes.hygiene import Baseline
 from testloom.processes.nursery import STACKS_SIGNAL
 from testloom.processes.parcels import Parcels
 from testloom.processes.spare import SPARE
-from testloom.processes.tray import Tray
 from testloom.workers import messages, running
+from testloom.workers.desk import Desk
+from testloom.workers.laid_out import LaidOut
 from testloom.workers.messages import Order, Report
 from testloom.workers.sharing import SharedState
 
@@ -51,22 +52,22 @@ TESTS: Final = Manners()
 
 
 def main(
-    slot: int, channel: socket.socket, fragments: Sequence[FragmentData], tray: Tray | None
+    slot: int, channel: socket.socket, fragments: Sequence[FragmentData], desk: Desk | None
 ) -> None:
-    """Serve orders for fragments that this process has inherited, as it has *tray*."""
-    serve(slot, channel, lambda order: fragments[order.index], tray)
+    """Serve orders for fragments that this process has inherited, as it has *desk*."""
+    serve(slot, channel, lambda order: fragments[order.index], desk)
 
 
 def serve(
     slot: int,
     channel: socket.socket,
     fragment_of: FragmentOf,
-    tray: Tray | None = None,
+    desk: Desk | None = None,
     manners: Manners = TESTS,
 ) -> None:
     """Serve orders until main has gone or the process is not fit for another one."""
     prepare(manners)
-    process = _WarmProcess(slot, BlockingChannel(channel), fragment_of, tray, manners)
+    process = _WarmProcess(slot, BlockingChannel(channel), fragment_of, desk, manners)
     if manners.tidies:
         SPARE.enable()
     try:
@@ -104,14 +105,20 @@ class _WarmProcess:
         slot: int,
         channel: BlockingChannel,
         fragment_of: FragmentOf,
-        tray: Tray | None,
+        desk: Desk | None,
         manners: Manners,
     ) -> None:
         self._manners = manners
         self._slot = slot
         self._channel = channel
         self._fragment_of = fragment_of
-        self._tray = tray
+        self._desk = desk
+        self._part = 0
+        """Which part of the tray is this fragment's."""
+        tickets = None if desk is None else desk.tickets
+        self._laid_out = None
+        if desk is not None and tickets is not None:
+            self._laid_out = LaidOut(tickets, (desk.part(slot, 0), desk.part(slot, 1)))
         self._is_on_tray = self._was_sent = False
         """Where the results of this fragment are."""
         self._pid = os.getpid()
@@ -135,15 +142,29 @@ class _WarmProcess:
             if kind != messages.RUN:
                 raise InternalError(f"a worker was sent a message of kind {kind}")
             order = messages.decode_order(payload)
+            if not self._may_begin(order):
+                continue
             self._is_on_tray = self._was_sent = False
             self._takes_results = True
             report = self._run(order)
             with self._pushing:
                 self._takes_results = False
             report.on_tray = self._is_on_tray
+            if self._laid_out is not None:
+                report.waits = self._laid_out.has_written()
             self._send(report)
             if order.last or not report.fit:
                 return
+
+    def _may_begin(self, order: Order) -> bool:
+        """Tell whether *order* still counts; if so, it has begun."""
+        if order.ahead and not (self._laid_out and self._laid_out.may_begin(order)):
+            return False
+        if self._desk is not None:
+            self._part = self._desk.begin(self._slot, order)
+            if self._laid_out is not None and not order.ahead:
+                self._laid_out.go_on()
+        return True
 
     def _run(self, order: Order) -> Report:
         data = self._fragment_of(order)
@@ -206,7 +227,7 @@ class _WarmProcess:
             if not self._takes_results:
                 return  # from a thread that was left behind: main thinks of another fragment now
             # Once one had to be sent, all later ones are, so that they stay in order.
-            if self._tray and not self._was_sent and self._tray.put(self._slot, record):
+            if self._desk and not self._was_sent and self._desk.tray.put(self._part, record):
                 self._is_on_tray = True
             else:
                 self._was_sent = True
