@@ -99,6 +99,41 @@ def test_who_dies_dies_alone(lab: Any, gone_on: list[str]) -> None:
     assert gone_on
 
 
+def test_who_dies_while_something_is_laid_out_has_run_once(
+    lab: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what was laid out runs in the next process, once as well."""
+    fd = os.open(tmp_path / "begun", os.O_CREAT | os.O_APPEND | os.O_WRONLY)
+    reader, writer = os.pipe()
+    lay_out = Slot.lay_out
+
+    def let_die(slot: Slot, order: Any) -> None:
+        lay_out(slot, order)
+        worker = slot._worker
+        if worker is not None and worker.uid == "t30.run":
+            os.write(writer, b".")
+
+    def begin(number: int) -> Callable[..., None]:
+        def run(*_: Any) -> None:
+            os.write(fd, f"t{number}.run\n".encode())
+            if number == 30:
+                os.read(reader, 1)
+                os._exit(3)
+
+        return run
+
+    monkeypatch.setattr(Slot, "lay_out", let_die)
+    for number in range(60):
+        lab.add(f"t{number}.run", begin(number))
+    ran = lab.run_ahead(1)
+    for one in (fd, reader, writer):
+        os.close(one)
+
+    assert ran["t30.run"] == WorkerDied(Exited(3))
+    begun = (tmp_path / "begun").read_text().split()
+    assert sorted(begun) == sorted(ran.order)
+
+
 def test_nothing_waits_behind_one_that_takes_long(lab: Any) -> None:
     """What was laid out for its slot is run elsewhere, long before that one ends."""
     reader, writer = os.pipe()
