@@ -99,6 +99,8 @@ def _xml(path: Path) -> str:
     text = path.read_text(encoding="utf-8")
     text = re.sub(r'time="[\d.]+"', 'time="T"', text)
     text = re.sub(r"/tmp/(testloom-|tmp)\w+", "WD", text)
+    # They do not say it.
+    text = re.sub(r"\n+What it was doing when its time was up:\n(  .*\n)+", "\n", text)
     # What cannot be read: a traceback there, the place and the reason here.
     text = re.sub(r"(<error [^>]*?)( />|>[^<]*</error>)", r"\1/>", text)
     return text.replace("<testcase", "\n<testcase")
