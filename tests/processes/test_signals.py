@@ -26,6 +26,34 @@ def test_signals_are_told_in_the_loop_not_where_they_strike() -> None:
     assert (before, seen) == ([], [signal.SIGTERM, signal.SIGHUP])
 
 
+def test_a_signal_that_is_held_is_told_to_who_wants_it_later() -> None:
+    loop = EventLoop()
+    seen: list[int] = []
+    with signals.held():
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
+        with signals.told_to(loop, seen.append):
+            loop.run_once()
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    loop.close()
+
+    assert sorted(seen) == [signal.SIGINT, signal.SIGTERM]
+    assert mask.isdisjoint(signals.STOPPING)
+
+
+def test_a_signal_that_is_held_strikes_when_nobody_has_wanted_it() -> None:
+    reached = []
+
+    def interrupted() -> None:
+        with signals.held():
+            signal.raise_signal(signal.SIGINT)
+            reached.append("the end of the block")
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert reached == ["the end of the block"]
+
+
 def test_a_signal_wakes_a_waiting_loop() -> None:
     loop = EventLoop()
     seen: list[int] = []

@@ -53,6 +53,7 @@ def told_to(
     before = {s: signal.signal(s, _noted) for s in wanted}
     old_fd = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
     loop.watch(reader.fileno(), read)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, wanted)  # if they were `held` until now
     try:
         yield
     finally:
@@ -132,6 +133,20 @@ def reset_in_child(ignored: Collection[int] = ()) -> None:
         with contextlib.suppress(OSError, ValueError):
             signal.signal(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+@contextlib.contextmanager
+def held() -> Iterator[None]:
+    """While the block runs, let the signals that ask a run to end wait, until `told_to` wants them.
+
+    So none strikes between the moment when there is something to be brought to an end and the one
+    when somebody sees to that.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Asked(KeyboardInterrupt):

@@ -13,7 +13,7 @@ from testloom.journal.rundir import RunDir
 from testloom.journal.writer import JournalWriter
 from testloom.model.errors import UsageError
 from testloom.model.summary import RunInfo
-from testloom.processes import namespaces, own_fds
+from testloom.processes import namespaces, own_fds, signals
 from testloom.processes.claim import MARK
 from testloom.processes.clock import SystemClock
 from testloom.suite.planning import Plan
@@ -67,6 +67,8 @@ def journal_of(
 ) -> Iterator[JournalWriter]:
     """Open the journal of a run and write down what is going to run.
 
+    Signals that ask the run to end are held until it listens to them: the journal has an end then.
+
     Raises:
         UsageError: that cannot be written.
     """
@@ -74,7 +76,7 @@ def journal_of(
         JournalTest(t.name, t.source, t.line, t.driver, t.tags, t.inputs)
         for t in the_plan.tests.values()
     ]
-    with contextlib.ExitStack() as stack:
+    with signals.held(), contextlib.ExitStack() as stack:
         try:
             journal = JournalWriter(run_dir.journal, SystemClock())
             stack.callback(_close, journal)
