@@ -309,6 +309,27 @@ def test_a_worker_that_is_asked_to_end_while_it_starts_ends(
     assert set(ended) <= {-signal.SIGTERM, -nursery.STACKS_SIGNAL}
 
 
+def test_a_worker_can_be_asked_to_end_once_more(make: Callable[[ChildMain], Room]) -> None:
+    def asks_twice(_slot: int, channel: socket.socket) -> None:
+        times = []
+        signal.signal(nursery.STACKS_SIGNAL, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, lambda *_: times.append(1))
+        channel.send(b"x")
+        while len(times) < 2:
+            signal.pause()
+            channel.send(b"x")
+        sys.exit(7)
+
+    room = make(asks_twice)
+    room.start()
+    room.channels[0].recv(1)
+    room.nursery.end(0)
+    room.channels[0].recv(1)
+    room.nursery.remind(0)
+
+    assert room.news().code == 7
+
+
 def test_the_terminals_signals_are_not_for_the_nursery(make: Callable[[ChildMain], Room]) -> None:
     room = make(lambda _slot, _channel: None)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP):

@@ -42,8 +42,8 @@ ChildMain = Callable[[int, socket.socket], None]
 class Order(msgspec.Struct, array_like=True):
     """What main asks for.
 
-    *what* is ``start``, ``end`` (a worker, politely), ``terminate`` (any program) or ``kill``;
-    or, of all slots together, ``pause`` and ``resume``.
+    *what* is ``start``, ``end`` (a worker, politely), ``remind`` (once more), ``terminate`` (any
+    program) or ``kill``; or, of all slots together, ``pause`` and ``resume``.
     """
 
     what: str
@@ -167,6 +167,14 @@ class Nursery:
     def end(self, slot: int) -> None:
         """Ask the worker of *slot* to write its stacks and to end."""
         self._send(Order("end", slot))
+
+    def remind(self, slot: int) -> None:
+        """Ask the worker of *slot*, which has been asked to end, once more.
+
+        While it wrote its stacks, the first signal may have come, and the system may have gone on
+        with what the worker was waiting for: then it has not noticed.
+        """
+        self._send(Order("remind", slot))
 
     def terminate(self, slot: int) -> None:
         """Ask the program of *slot*, and all below it, to end."""
@@ -356,6 +364,9 @@ class NurseryServer:
             worker = tree.children(pid) if pid in self._cells else [pid]
             for signum in (STACKS_SIGNAL, signal.SIGTERM, signal.SIGCONT):
                 tree.signal_all(worker, signum)
+        elif order.what == "remind":
+            worker = tree.children(pid) if pid in self._cells else [pid]
+            tree.signal_all(worker, signal.SIGTERM)
         elif order.what == "terminate":
             pids = [*tree.descendants(pid), pid]
             tree.signal_all(pids, signal.SIGTERM)

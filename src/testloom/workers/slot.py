@@ -50,6 +50,7 @@ _MAX_READS: Final = 16
 _START_S: Final = 30.0
 _LEAVE_S: Final = 5.0
 _CLOSED_S: Final = 0.2
+_REMIND_S: Final = 0.1
 _KILL_S: Final = 10.0
 _NOTHING: Final = memoryview(b"")
 
@@ -188,8 +189,16 @@ class Slot:
         """Ask the process to end if it runs, or is to run, *worker*."""
         if self._worker is worker and worker.timed_out and self.pid:
             self._doing = [of_one(self.pid), *picture(self.pid)]
-        if self._worker is worker and not (self._alive and self._pool.end_process(self.number)):
+        if self._worker is not worker:
+            return
+        if self._alive and self._pool.end_process(self.number):
+            self._loop.call_at(self._loop.now() + _REMIND_S, lambda: self._remind(worker))
+        else:
             self._loop.call_soon(lambda: self._drop(worker))
+
+    def _remind(self, worker: WarmWorker) -> None:
+        if self._worker is worker and self._alive:
+            self._pool.remind_process(self.number)
 
     def kill(self, worker: WarmWorker) -> None:
         """Kill the process, with all below it, if it runs, or is to run, *worker*."""

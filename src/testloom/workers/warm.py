@@ -198,6 +198,10 @@ class WarmPool:
         """Ask the process of *slot* to end; tell whether there is somebody to see to that."""
         return self._has_nursery_do(slot, Nursery.end)
 
+    def remind_process(self, slot: int) -> bool:
+        """Ask the process of *slot* to end once more; tell whether there is somebody to do that."""
+        return self._has_nursery_do(slot, Nursery.remind)
+
     def kill_process(self, slot: int) -> bool:
         """Kill the process of *slot*; tell whether there is somebody to see to that."""
         return self._has_nursery_do(slot, Nursery.kill)
