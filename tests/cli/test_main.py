@@ -142,22 +142,29 @@ def test_an_interrupt_outside_a_run_ends_the_process_by_that_signal() -> None:
 
 
 INTERRUPTED_WHILE_IT_IS_IMPORTED = """
-import os, runpy, signal, sys
+import runpy, signal, sys
 
 class Interrupts:
     def find_spec(self, name, path=None, target=None):
-        if name == "testloom.cli.main":
-            os.kill(os.getpid(), signal.SIGINT)
+        if name == {module!r}:
+            try:
+                signal.raise_signal(signal.SIGINT)
+            except KeyboardInterrupt:
+                pass  # as Python does where a callback of the import system is struck
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.meta_path.insert(0, Interrupts())
+sys.argv[1:] = ["list"]
 runpy.run_module("testloom", run_name="__main__", alter_sys=True)
 """
 
 
-def test_an_interrupt_while_the_program_is_imported_leaves_no_traceback() -> None:
+@pytest.mark.parametrize("module", ["testloom.cli.main", "testloom.cli.run", "testloom.suite.run"])
+def test_an_interrupt_while_the_program_is_imported_ends_it_without_a_traceback(
+    module: str,
+) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED_WHILE_IT_IS_IMPORTED],
+        [sys.executable, "-c", INTERRUPTED_WHILE_IT_IS_IMPORTED.format(module=module)],
         capture_output=True,
         text=True,
         check=False,

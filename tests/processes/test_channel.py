@@ -1,15 +1,9 @@
 from __future__ import annotations
 
 import itertools
-import os
-import re
-import signal
 import socket
 import struct
-import subprocess
-import sys
 import zlib
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -24,7 +18,6 @@ from testloom.processes.channel import (
     frame,
 )
 
-LIMIT_S = 20.0
 MESSAGES = st.lists(st.tuples(st.integers(0, 255), st.binary(max_size=50)), max_size=6)
 
 
@@ -119,51 +112,3 @@ def test_sending_to_nobody_is_an_error() -> None:
     theirs.close()
     with ours, pytest.raises(OSError, match="pipe"):
         BlockingChannel(ours).send(1, b"x")
-
-
-WAITS = """
-import faulthandler, signal, socket, sys
-from testloom.processes.channel import BlockingChannel
-
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
-faulthandler.register(signal.SIGUSR2, file=int(sys.argv[1]))
-ours, theirs = socket.socketpair()
-print("here", flush=True)
-BlockingChannel(theirs).wait_frame()
-"""
-
-
-def masks(pid: int, name: str) -> int:
-    """Return a set of signals of process *pid*, as the system shows it."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(re.findall(rf"{name}:\s*(\w+)", status)[0], 16)
-
-
-@pytest.mark.usefixtures("in_time")
-def test_who_waits_notices_a_signal_that_came_while_stacks_were_written() -> None:
-    """The system would go on with a `recv` after that, and the signal be forgotten."""
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    while True:
-        try:
-            os.write(writer, bytes(4096))
-        except BlockingIOError:
-            break
-    os.set_blocking(writer, True)  # who writes stacks there has to wait
-    child = subprocess.Popen(
-        [sys.executable, "-c", WAITS, str(writer)], stdout=subprocess.PIPE, pass_fds=[writer]
-    )
-    with child:
-        assert child.stdout is not None
-        child.stdout.readline()
-        os.close(writer)
-        child.send_signal(signal.SIGUSR2)
-        while not masks(child.pid, "SigBlk") & 1 << signal.SIGUSR2 - 1:
-            pass
-        child.send_signal(signal.SIGTERM)
-        while masks(child.pid, "ShdPnd") & 1 << signal.SIGTERM - 1:
-            pass
-        while os.read(reader, 1 << 16):
-            pass
-        os.close(reader)
-        assert child.wait(LIMIT_S) == 7

@@ -262,3 +262,18 @@ def test_a_process_of_a_slot_within_a_slot_shows_its_stacks_as_well() -> None:
 
     assert ended.returncode == 7
     assert "(most recent call first):" in ended.stderr
+
+
+def test_who_has_not_noticed_that_it_shall_end_is_reminded(lab: Any) -> None:
+    """The first signal may come while stacks are written, and a `recv` go on after that."""
+
+    def misses_the_first(*_: Any) -> None:
+        noticed: list[int] = []
+        signal.signal(signal.SIGTERM, lambda *_: noticed.append(1))
+        while len(noticed) < 2:
+            signal.pause()
+        os._exit(0)
+
+    lab.add("a.run", misses_the_first)
+
+    assert lab.run(1, timeout_s=0.1)["a.run"] == FragmentTimedOut(0.1)

@@ -22,7 +22,7 @@ from testloom._version import __version__
 from testloom.model.errors import UsageError
 from testloom.model.names import shown_line
 from testloom.processes import streams
-from testloom.processes.garbage import making_much
+from testloom.processes.importing import importing
 
 INTERNAL_ERROR: Final = 3
 USAGE_ERROR: Final = 4
@@ -97,7 +97,7 @@ def _run(args: Sequence[str]) -> int:
 
 def _command(name: str) -> Callable[[Sequence[str]], int]:
     module, _, function = _COMMANDS[name].partition(":")
-    with making_much():
+    with importing():
         command: Callable[[Sequence[str]], int] = getattr(importlib.import_module(module), function)
     return command
 

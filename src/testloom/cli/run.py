@@ -14,7 +14,7 @@ from typing import Any
 from testloom.cli.suites import project_suite
 from testloom.cli.topics import COMMANDS
 from testloom.model.errors import UsageError
-from testloom.processes.garbage import making_much
+from testloom.processes.importing import importing
 from testloom.suite.config import Config, find_config, load_config
 from testloom.suite.options import build_parser
 
@@ -111,7 +111,7 @@ def _suite(root: str, config: Config | None) -> Any:
     if config is not None and config.suite is not None:
         return project_suite(config)
     # Only now: it imports everything that a run needs, and help does not.
-    with making_much():
+    with importing():
         from testloom.suite.suite import Testsuite  # noqa: PLC0415 - see above
 
     name = os.path.basename(root) or "testsuite"

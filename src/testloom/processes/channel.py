@@ -10,7 +10,6 @@ the stream is no frame: whoever reads sees only that the other side has gone.
 
 from __future__ import annotations
 
-import select
 import socket
 import struct
 import zlib
@@ -96,8 +95,6 @@ class BlockingChannel:
         self._sock = sock
         self._frames = Frames()
         self._ready: list[tuple[int, bytes]] = []
-        self._poller = select.poll()
-        self._poller.register(sock, select.POLLIN)
 
     def send(self, kind: int, payload: bytes) -> None:
         """Send one frame.
@@ -111,13 +108,7 @@ class BlockingChannel:
     def wait_frame(self) -> tuple[int, bytes] | None:
         """Return the next frame; None once the other side has gone."""
         while not self._ready:
-            try:
-                data = self._sock.recv(_READ_BYTES, socket.MSG_DONTWAIT)
-            except BlockingIOError:
-                # Unlike `recv`, this is not begun again by the system after a signal whose handler
-                # wants that: one that came while that handler ran would be forgotten here.
-                self._poller.poll()
-                continue
+            data = self._sock.recv(_READ_BYTES)
             if not data:
                 return None
             self._ready = self._frames.feed(data)
