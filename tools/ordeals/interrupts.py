@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import shutil
 import signal
 import time
@@ -89,7 +90,7 @@ def _seconds_until_tests_run(trial: Trial) -> float:
 def _problems(trial: Trial, said: str, code: int) -> list[str] | None:
     """Return what is wrong with a run that was interrupted; None if it had not begun yet."""
     out = trial.latest
-    if "Traceback" in said and "testloom/" not in said:
+    if "Traceback" in said and not re.search(r"testloom/(?!__init__\.py)", said):
         return None  # the interpreter itself was still starting; it has its own way to say so
     if code != -signal.SIGINT:
         return [f"it exits with {code}: {said[-500:]}"]
