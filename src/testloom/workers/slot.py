@@ -192,12 +192,14 @@ class Slot:
         if self._worker is not worker:
             return
         if self._alive and self._pool.end_process(self.number):
-            self._loop.call_at(self._loop.now() + _REMIND_S, lambda: self._remind(worker))
+            pid = self.pid
+            self._loop.call_at(self._loop.now() + _REMIND_S, lambda: self._remind(pid))
         else:
             self._loop.call_soon(lambda: self._drop(worker))
 
-    def _remind(self, worker: WarmWorker) -> None:
-        if self._worker is worker and self._alive:
+    def _remind(self, pid: int) -> None:
+        """Ask the process once more, and not the one that may have come after it."""
+        if pid and self._alive and self.pid == pid:
             self._pool.remind_process(self.number)
 
     def kill(self, worker: WarmWorker) -> None:
