@@ -247,17 +247,13 @@ class Nursery:
 
 def _in_child(parent: int, make_server: Callable[[], NurseryServer]) -> NoReturn:
     """Be the nursery, and nothing else ever again."""
-    status = 1
-    try:
+
+    def run() -> None:
         os.setsid()
         own_fds.close_all()
         be_nursery(parent, make_server)
-        status = 0
-    except BaseException:  # noqa: BLE001 - the last line of defence of a forked child
-        sys.excepthook(*sys.exc_info())
-        sys.stderr.flush()
-    finally:
-        os._exit(status)
+
+    signals.be_child(run)
 
 
 def be_nursery(parent: int, make_server: Callable[[], NurseryServer]) -> None:

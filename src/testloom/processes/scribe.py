@@ -21,7 +21,6 @@ import os
 import select
 import signal
 import socket
-import sys
 from collections.abc import Callable
 from typing import Final, NoReturn
 
@@ -91,8 +90,8 @@ def _be_scribe(
     parent: int, channel: socket.socket, do: Callable[[bytes], None], finish: Callable[[], bytes]
 ) -> NoReturn:
     """Do what comes, and nothing else ever again."""
-    status = 1
-    try:
+
+    def run() -> None:
         signals.reset_in_child(ignored=(*signals.STOPPING, signal.SIGTSTP))
         own_fds.close_all()
         prctl.set_name("testloom-scribe")
@@ -100,12 +99,8 @@ def _be_scribe(
         _serve(parent, channel, do)
         with contextlib.suppress(BrokenPipeError):  # nobody is left to hear them
             channel.send(b"." + finish()[: _LAST_WORDS - 1])
-        status = 0
-    except BaseException:  # noqa: BLE001 - the last line of defence of a forked child
-        sys.excepthook(*sys.exc_info())
-        sys.stderr.flush()
-    finally:
-        os._exit(status)
+
+    signals.be_child(run)
 
 
 def _serve(parent: int, channel: socket.socket, do: Callable[[bytes], None]) -> None:

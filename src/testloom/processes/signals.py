@@ -11,6 +11,7 @@ import contextlib
 import os
 import signal
 import socket
+import sys
 import threading
 import traceback
 import warnings
@@ -119,6 +120,19 @@ def fork() -> int:
         if pid != 0:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return pid
+
+
+def be_child(run: Callable[[], None]) -> NoReturn:
+    """In a forked child: call *run*, and do nothing else ever again; exit with 0, or 1 if it raised."""
+    status = 1
+    try:
+        run()
+        status = 0
+    except BaseException:  # noqa: BLE001 - the last line of defence of a forked child
+        sys.excepthook(*sys.exc_info())
+        sys.stderr.flush()
+    finally:
+        os._exit(status)
 
 
 def reset_in_child(ignored: Collection[int] = ()) -> None:
