@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,44 @@ def fifo(tmp_path: Path) -> Path:
     path = tmp_path / "fifo"
     os.mkfifo(path)
     return path
+
+
+TRACER = """
+import ctypes, os, sys
+
+SEIZE = 0x4206
+pid = int(sys.stdin.readline())
+libc = ctypes.CDLL(None, use_errno=True)
+libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+print("traces" if libc.ptrace(SEIZE, pid, None, None) == 0 else "may not", flush=True)
+sys.stdin.readline()
+os.waitpid(pid, 0)
+"""
+
+
+def test_the_end_of_a_traced_program_is_known_once_its_tracer_has_seen_it(tmp_path: Path) -> None:
+    told, go = tmp_path / "told", tmp_path / "go"
+    os.mkfifo(told)
+    os.mkfifo(go)
+    code = f"echo $$ >{told}; read line <{go}; exit 3"
+    command = [sys.executable, "-c", TRACER]
+    with (
+        ThreadPoolExecutor() as threads,
+        subprocess.Popen(command, stdin=-1, stdout=-1, text=True, bufsize=1) as tracer,
+    ):
+        ran = threads.submit(sh, code, timeout_s=20.0)
+        assert tracer.stdin is not None
+        assert tracer.stdout is not None
+        tracer.stdin.write(told.read_text())
+        may = tracer.stdout.readline() == "traces\n"
+        go.write_text("go\n")
+        if may:
+            with pytest.raises(TimeoutError):
+                ran.result(timeout=0.3)
+        tracer.stdin.write("see its end\n")
+        assert ran.result().end == Exited(3)
+    if not may:
+        pytest.skip("processes may not be traced here")
 
 
 @pytest.mark.parametrize(

@@ -385,6 +385,9 @@ class _Watch:
             return
         try:
             pid, status, usage = os.wait4(self._child.pid, os.WNOHANG)
+            if pid == 0 and tree.is_zombie(self._child.pid):
+                # Somebody traces it, as strace does, and has to see its end before we may.
+                pid, status, usage = os.wait4(self._child.pid, 0)
         except ChildProcessError:
             # Somebody reaped it: a driver that waits for any child, or ignores SIGCHLD.
             self._child.returncode = -1
