@@ -315,3 +315,70 @@ def test_what_is_to_come_soon_does_not_wait_for_a_timer(loop: EventLoop, in_time
     loop.call_soon(lambda: came.append("soon"))
     loop.run_once()
     assert came == ["soon"]
+
+
+def test_what_happens_in_a_rest_is_found_when_it_is_over(
+    loop: EventLoop, pipe: Callable[[], tuple[int, int]]
+) -> None:
+    reader, writer = pipe()
+    seen: list[float] = []
+    loop.watch(reader, lambda: seen.append(loop.now()))
+    os.write(writer, b".")
+    begun = loop.now()
+    loop.rest(0.05)
+
+    assert not seen
+    loop.run_once()
+    assert seen[0] - begun >= 0.05
+
+
+def test_what_is_urgent_ends_a_rest(
+    loop: EventLoop, pipe: Callable[[], tuple[int, int]], in_time: None
+) -> None:
+    reader, writer = pipe()
+    seen: list[bytes] = []
+    loop.watch(reader, lambda: seen.append(os.read(reader, 9)), is_urgent=True)
+    os.write(writer, b".")
+    loop.rest(3600.0)
+    loop.run_once()
+
+    assert seen == [b"."]
+    loop.unwatch(reader)
+    os.write(writer, b".")
+    loop.rest(0.001)  # it is not waited for any more
+    assert os.read(reader, 9) == b"."
+
+
+def test_a_timer_ends_a_rest(loop: EventLoop, in_time: None) -> None:
+    seen: list[str] = []
+    loop.call_at(loop.now() + 0.02, lambda: seen.append("timer"))
+    loop.rest(3600.0)
+    loop.run_once()
+
+    assert seen == ["timer"]
+
+
+def test_there_is_no_rest_while_something_is_to_come_soon(loop: EventLoop, in_time: None) -> None:
+    seen: list[str] = []
+    loop.call_soon(lambda: seen.append("soon"))
+    loop.rest(3600.0)
+    loop.run_once()
+
+    assert seen == ["soon"]
+
+
+def test_time_that_a_rest_was_late_does_not_count(
+    loop: EventLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = ManualClock()
+    loop = EventLoop(clock)
+    loop.look()
+    timer_at = clock.now() + 10.0
+    seen: list[float] = []
+    loop.call_at(timer_at, lambda: seen.append(clock.now()))
+    # The process is stopped for an hour meanwhile.
+    monkeypatch.setattr("select.select", lambda *_: clock.advance(3600.0))
+    loop.rest(1.0)
+
+    assert loop.due() == pytest.approx(timer_at + 3599.0)
+    loop.close()

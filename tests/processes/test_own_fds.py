@@ -60,5 +60,5 @@ def test_there_are_as_many_slots_as_there_are_descriptors_for(
 ) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _number: (limit, limit))
     assert min(own_fds.slots_that_fit(), 10**6) == min(slots, 10**6)
-    assert own_fds.has_room_for_tickets(with_tickets)
-    assert not own_fds.has_room_for_tickets(with_tickets + 1) or with_tickets == 10**6
+    assert own_fds.has_room_for_tickets(with_tickets, 2)
+    assert not own_fds.has_room_for_tickets(with_tickets + 1, 2) or with_tickets == 10**6

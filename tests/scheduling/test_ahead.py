@@ -11,6 +11,7 @@ import heapq
 import itertools
 import os
 import random
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -20,7 +21,7 @@ from e3.collection.dag import DAG
 from testloom.processes.clock import ManualClock
 from testloom.processes.loop import EventLoop
 from testloom.scheduling import MultiprocessScheduler, Phase, Worker
-from testloom.scheduling.ahead import PATIENCE_S, SHORT_S, Ahead
+from testloom.scheduling.ahead import DEPTH, PATIENCE_S, SHORT_S, Ahead
 
 WORLDS = int(os.environ.get("TESTLOOM_SIMULATIONS", "150"))
 SEED = int(os.environ.get("TESTLOOM_TEST_SEED", "1"))
@@ -33,10 +34,10 @@ class Process:
 
     def __init__(self) -> None:
         self.runs = ""
-        self.laid_out = ""
-        """Also when it has begun with that, until main has heard of the end of what was before."""
-        self.has_ticket = False
-        """Whether what is laid out can be taken back."""
+        self.laid_out: collections.deque[str] = collections.deque()
+        """Also what it has begun with, until main has heard of the end of what was before."""
+        self.begun = 0
+        """With how many of them it has begun: these cannot be taken back."""
         self.lives = 0
         """How many there have been."""
 
@@ -72,7 +73,9 @@ class World:
         self.workers: dict[str, Puppet] = {}
         self.began: collections.Counter[str] = collections.Counter()
         self.collected: list[str] = []
-        self.laid_out = self.taken_back = self.went_on = 0
+        self.count = self.taken_back = self.went_on = self.deepest = 0
+        self.dying: set[int] = set()
+        """Slots whose process is dead, which main has not heard yet."""
         self.after: dict[str, list[str]] = {}
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
@@ -81,8 +84,12 @@ class World:
         for number in range(self.random.randint(1, 120)):
             known = list(self.after)
             count = min(len(known), self.random.choice([0, 0, 0, 0, 1, 2]))
-            self.after[f"u{number}"] = before = self.random.sample(known, count)
-            dag.update_vertex(f"u{number}", data=None, predecessors=before, enable_checks=False)
+            before = self.random.sample(known, count)
+            data = types.SimpleNamespace(driver=object())
+            if known and self.random.random() < 0.2:  # another fragment of the same test
+                before, data = [known[-1]], dag.vertex_data[known[-1]]
+            self.after[f"u{number}"] = before
+            dag.update_vertex(f"u{number}", data=data, predecessors=before, enable_checks=False)
         self.scheduler = MultiprocessScheduler(
             dag, self._make, self._collect, self.jobs, loop=self.loop
         )
@@ -122,7 +129,7 @@ class World:
         assert not self.began[uid], "it runs twice"
         self.began[uid] += 1
         process.runs = uid
-        life = process.lives
+        life, continues = process.lives, self.scheduler.continues(uid)
         takes_s = self.random.choice([0.0001, 0.001, 0.002, 0.002, 0.2])
         dies = self.random.random() < 0.05
 
@@ -135,12 +142,18 @@ class World:
                 return
             # Its worker may not have been made yet, if the process went on by itself.
             self._later(LATENCY_S, lambda: self._tell(uid))
-            if process.laid_out and process.has_ticket:
-                process.has_ticket = False
-                self.went_on += 1
-                self._begin(slot, process.laid_out)
+            if continues:
+                assert process.begun == len(process.laid_out), "it does not stay with the test"
+            self._go_on(slot)
 
         self._later(takes_s, end)
+
+    def _go_on(self, slot: int) -> None:
+        process = self.processes[slot]
+        if process.begun < len(process.laid_out):
+            process.begun += 1
+            self.went_on += 1
+            self._begin(slot, process.laid_out[process.begun - 1])
 
     def _tell(self, uid: str) -> None:
         self.workers[uid].ended()
@@ -149,10 +162,13 @@ class World:
         """Let the process die of *uid*; what is laid out for it is lost when main hears of that."""
 
         def tell() -> None:
-            if process.has_ticket:
-                process.laid_out, process.has_ticket = "", False
+            assert not process.begun, "main has not heard of the end of what was before"
+            process.laid_out.clear()
+            self.dying.discard(slot)
             self._tell(uid)
 
+        slot = self.processes.index(process)
+        self.dying.add(slot)
         process.lives += 1
         process.runs = ""
         self._later(LATENCY_S, tell)
@@ -176,11 +192,9 @@ class World:
         worker.grace_s = 0.01
         process = self.processes[worker.slot]
         if process.laid_out:
-            assert process.laid_out == worker.uid, "another one was laid out"
-            process.laid_out = ""
-            if process.has_ticket:  # the process is about to begin
-                process.has_ticket = False
-                self._begin(worker.slot, worker.uid)
+            assert process.laid_out.popleft() == worker.uid, "another one was laid out"
+            assert process.begun, "it went on before main heard of the end"
+            process.begun -= 1
         else:
             self._begin(worker.slot, worker.uid)
 
@@ -188,22 +202,22 @@ class World:
         process = self.processes[slot]
         if self.random.random() < 0.1:
             return False
-        assert not process.laid_out, "two are laid out"
-        self.laid_out += 1
-        process.laid_out, process.has_ticket = uid, True
-        if not process.runs:
-            process.has_ticket = False
-            self.went_on += 1
-            self._begin(slot, uid)
+        self.count += 1
+        process.laid_out.append(uid)
+        self.deepest = max(self.deepest, len(process.laid_out))
+        if not process.runs and slot not in self.dying:
+            self._go_on(slot)
         return True
 
-    def take_back(self, slot: int) -> bool:
+    def laid_out(self, slot: int) -> int:
+        return len(self.processes[slot].laid_out)
+
+    def take_back(self, slot: int) -> int:
         process = self.processes[slot]
-        if process.laid_out and not process.has_ticket:
-            return False
-        self.taken_back += bool(process.laid_out)
-        process.laid_out, process.has_ticket = "", False
-        return True
+        while len(process.laid_out) > process.begun:
+            process.laid_out.pop()
+            self.taken_back += 1
+        return process.begun
 
     def _collect(self, worker: Worker) -> None:
         self.collected.append(worker.uid)
@@ -228,38 +242,80 @@ def test_the_worlds_see_everything_happen() -> None:
     for world in worlds:
         world.run()
 
-    assert sum(world.laid_out for world in worlds) > 300
+    assert sum(world.count for world in worlds) > 300
     assert sum(world.went_on for world in worlds) > 200
     assert sum(world.taken_back for world in worlds) > 20
+    assert max(world.deepest for world in worlds) == DEPTH
+
+
+def short(ahead: Ahead, seconds: float = SHORT_S / 20) -> Ahead:
+    """Let *ahead* have seen units that took *seconds*."""
+    for _ in range(100):
+        ahead.began(0, 0.0)
+        ahead.ended(0, seconds)
+    return ahead
 
 
 def test_nothing_is_laid_out_while_units_take_long() -> None:
-    ahead = Ahead()
-    assert not ahead.is_worth_it  # nobody knows
+    assert Ahead().depth == 0  # nobody knows
+    assert short(Ahead(), 2 * SHORT_S).depth == 0
 
-    ahead.ran(2 * SHORT_S)
-    assert not ahead.is_worth_it
-    for _ in range(50):
-        ahead.ran(SHORT_S / 10)
-    assert ahead.is_worth_it
+
+def test_the_shorter_units_are_the_more_are_laid_out() -> None:
+    assert short(Ahead(), 0.0001).depth == DEPTH
+    assert short(Ahead(), 0.004).depth == 2
+    assert short(Ahead(), 0.019).depth == 1
 
 
 def test_what_waits_for_too_long_is_overdue() -> None:
     ahead = Ahead()
-    ahead.note(0, "a", 1.0)
-    ahead.note(1, "b", 1.0 + PATIENCE_S)
+    ahead.began(0, 1.0)
+    ahead.note(0, "a")
+    ahead.began(1, 1.0)
+    ahead.began(2, 1.0 + PATIENCE_S)
+    ahead.note(2, "b")
 
     assert ahead.overdue(1.0 + PATIENCE_S) == [0]
     assert ahead.take(0) == "a"
-    assert ahead.take(0) is None
-    assert ahead.slots() == [1]
-    assert ahead.has(1)
+    assert ahead.count(0) == 0
+    assert ahead.slots() == [2]
+    assert ahead.overdue(1.0 + 2 * PATIENCE_S) == [2]
+
+
+def test_what_is_laid_out_last_is_given_up_first() -> None:
+    ahead = Ahead()
+    ahead.began(0, 1.0)
+    for uid in "abc":
+        ahead.note(0, uid)
+
+    assert ahead.keep(0, 3) == []
+    assert ahead.keep(0, 1) == ["c", "b"]
+    assert ahead.take(0) == "a"
+    assert not ahead
+
+
+def test_main_rests_only_while_every_slot_has_something_to_go_on_with() -> None:
+    ahead = short(Ahead(), 0.001)
+    ahead.began(0, 1.0)
+    ahead.note(0, "a")
+    rest_s = ahead.rest_s
+    assert 0 < rest_s < 0.001
+
+    ahead.note(0, "b")
+    assert ahead.rest_s > rest_s
+    ahead.began(1, 1.0)
+    assert ahead.rest_s == 0
+    ahead.note(1, "c")
+    assert ahead.rest_s == rest_s
+    assert ahead.take(1) == "c"
+    assert ahead.rest_s == 0
 
 
 def test_each_slot_that_has_begun_is_looked_at_once() -> None:
     ahead = Ahead()
-    ahead.began(3)
-    ahead.began(3)
+    ahead.began(3, 1.0)
+    ahead.ended(3, 1.0)
+    ahead.began(3, 1.0)
 
     assert ahead.next_bare() == 3
     assert ahead.next_bare() is None

@@ -15,6 +15,7 @@ from testloom.model.outcome import Exited, FragmentTimedOut, Killed, Returned, W
 from testloom.model.result import TestResult
 from testloom.model.status import TestStatus
 from testloom.scheduling import Phase
+from testloom.scheduling.ahead import DEPTH
 from testloom.workers.slot import Slot
 
 MANY = 150
@@ -57,6 +58,21 @@ def test_each_runs_once_and_has_its_own_results(lab: Any, jobs: int, gone_on: li
     assert len(gone_on) > MANY / 10
 
 
+def test_each_begins_after_the_one_before_it_in_its_slot(lab: Any, gone_on: list[str]) -> None:
+    """Though main hears of several at a time."""
+    for number in range(MANY):
+        lab.add(f"t{number}.run", lambda *_: None)
+
+    ran = lab.run_ahead()
+
+    free_at = [0.0, 0.0]
+    for uid in ran.order:
+        worker = ran.workers[uid]
+        assert worker.started_at >= free_at[worker.slot]
+        free_at[worker.slot] = worker.started_at + worker.wall_s
+    assert len(gone_on) > MANY / 10
+
+
 def test_each_has_its_own_output(lab: Any, gone_on: list[str]) -> None:
     def says(name: str) -> Callable[..., None]:
         def run(*_: Any) -> None:
@@ -73,6 +89,26 @@ def test_each_has_its_own_output(lab: Any, gone_on: list[str]) -> None:
 
     for uid, worker in ran.workers.items():
         assert worker.output.decode() == (uid if uid.startswith("t") else "")
+    assert len(gone_on) > MANY / 10
+
+
+def test_a_slot_stays_with_a_test_until_its_last_fragment(lab: Any, gone_on: list[str]) -> None:
+    """Also if the first one was laid out among others."""
+
+    def first(driver: Any, _previous: Any, slot: int) -> None:
+        driver.was_in = slot, os.getpid()
+
+    def second(driver: Any, _previous: Any, slot: int) -> None:
+        assert driver.was_in == (slot, os.getpid())
+
+    for number in range(MANY):
+        lab.add(f"t{number}.first", driver := lab.test(first=first, second=second))
+        if number % 3 == 0:
+            lab.add(f"t{number}.second", driver, after=f"t{number}.first")
+
+    ran = lab.run_ahead()
+
+    assert {uid: worker.end for uid, worker in ran.workers.items() if worker.end.raised} == {}
     assert len(gone_on) > MANY / 10
 
 
@@ -105,13 +141,20 @@ def test_who_dies_while_something_is_laid_out_has_run_once(
     """And what was laid out runs in the next process, once as well."""
     fd = os.open(tmp_path / "begun", os.O_CREAT | os.O_APPEND | os.O_WRONLY)
     reader, writer = os.pipe()
-    lay_out = Slot.lay_out
+    lay_out, go_on = Slot.lay_out, Slot.begin_laid_out
 
-    def let_die(slot: Slot, order: Any) -> None:
-        lay_out(slot, order)
-        worker = slot._worker
-        if worker is not None and worker.uid == "t30.run":
+    def let_die(slot: Slot) -> None:
+        if slot.laid_out and slot._worker and slot._worker.uid == "t30.run":
             os.write(writer, b".")
+
+    def lay_out_and_let_die(slot: Slot, order: Any) -> None:
+        lay_out(slot, order)
+        let_die(slot)
+
+    def go_on_and_let_die(slot: Slot, worker: Any) -> bool:
+        has_gone_on = go_on(slot, worker)
+        let_die(slot)
+        return has_gone_on
 
     def begin(number: int) -> Callable[..., None]:
         def run(*_: Any) -> None:
@@ -122,7 +165,8 @@ def test_who_dies_while_something_is_laid_out_has_run_once(
 
         return run
 
-    monkeypatch.setattr(Slot, "lay_out", let_die)
+    monkeypatch.setattr(Slot, "lay_out", lay_out_and_let_die)
+    monkeypatch.setattr(Slot, "begin_laid_out", go_on_and_let_die)
     for number in range(60):
         lab.add(f"t{number}.run", begin(number))
     ran = lab.run_ahead(1)
@@ -203,7 +247,7 @@ def test_what_has_begun_when_the_run_is_stopped_is_heard_of(
     begun = (tmp_path / "begun").read_text().split()
     assert len(set(begun)) == len(begun)
     assert set(begun) <= set(ran.order)
-    assert len(ran.order) <= 50 + 2 * 2
+    assert len(ran.order) <= 50 + 2 * (1 + DEPTH)
 
 
 def test_who_leaves_something_behind_is_told_so_and_nobody_else(lab: Any) -> None:

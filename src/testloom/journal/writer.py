@@ -96,11 +96,12 @@ class JournalWriter:
         for edges in edges_of(predecessors, self._now()):
             self._append(form.encode(edges))
 
-    def fragment_started(self, uid: str, test: str, slot: int, attempt: int = 1) -> None:
-        """Note that a fragment runs; this may wait for the next result."""
-        self._wait(
-            form.FragmentStart(t=self._now(), uid=uid, test=test, slot=slot, attempt=attempt)
-        )
+    def fragment_started(
+        self, uid: str, test: str, slot: int, attempt: int = 1, at: float | None = None
+    ) -> None:
+        """Note that a fragment runs, since the instant *at* or now; may wait for the next result."""
+        t = self._now() if at is None else round(max(0.0, at - self._start), 6)
+        self._wait(form.FragmentStart(t=t, uid=uid, test=test, slot=slot, attempt=attempt))
 
     def fragment_ended(self, uid: str, slot: int, end: str, wall_s: float, cpu_s: float) -> None:
         """Note that a fragment ended, *end* being the name of the class of its end."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import collections
 import heapq
 import itertools
+import select
 import selectors
 from collections.abc import Callable
 
@@ -52,14 +53,25 @@ class EventLoop:
         self._cancelled = 0
         self._soon: collections.deque[Callable[[], object]] = collections.deque()
         self._callbacks: dict[int, Callable[[], object]] = {}
+        self._urgent: set[int] = set()
+        """Descriptors that nothing may wait for."""
         self._looked_at = 0.0
         """When the clock was looked at last; 0 before the first time."""
         self.now = self._clock.now
 
-    def watch(self, fd: int, callback: Callable[[], object], events: int = READ) -> None:
-        """Call *callback* whenever *fd* is ready, until `unwatch`."""
+    def watch(
+        self,
+        fd: int,
+        callback: Callable[[], object],
+        events: int = READ,
+        *,
+        is_urgent: bool = False,
+    ) -> None:
+        """Call *callback* whenever *fd* is ready, until `unwatch`; if *is_urgent*, also in a `rest`."""
         self._selector.register(fd, events, callback)
         self._callbacks[fd] = callback
+        if is_urgent:
+            self._urgent.add(fd)
 
     def rewatch(self, fd: int, callback: Callable[[], object], events: int) -> None:
         """Change what is waited for on *fd*."""
@@ -70,6 +82,7 @@ class EventLoop:
         """Forget *fd*; to be called before it is closed. Unknown ones are passed over."""
         if self._callbacks.pop(fd, None) is not None:
             self._selector.unregister(fd)
+            self._urgent.discard(fd)
 
     def call_soon(self, callback: Callable[[], object]) -> None:
         """Call *callback* in the next round, which then does not wait for anything."""
@@ -122,6 +135,24 @@ class EventLoop:
                 self.look()
                 self.put_off(overslept_s(before, 0.0, self._looked_at))
             self._run_due()
+
+    def rest(self, seconds: float) -> None:
+        """Do not look for so long, unless something urgent happens or a timer is due before.
+
+        What happens meanwhile is found together by the next `run_once`.
+        """
+        due_s = 0.0 if self._soon else self._longest_wait()
+        wait_s = seconds if due_s is None else min(seconds, due_s)
+        if wait_s <= 0:
+            return
+        before = self._looked_at or self.now()
+        try:
+            # The only call that counts in microseconds.
+            select.select(self._urgent, (), (), wait_s)
+        except (OSError, ValueError):  # a number too large for it
+            return
+        self.look()
+        self.put_off(overslept_s(before, wait_s, self._looked_at))
 
     def _ready(
         self, timeout: float | None, *, wait: bool

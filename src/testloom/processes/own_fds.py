@@ -14,8 +14,6 @@ import sys
 
 _A_SLOT = 2
 """How many descriptors of main each slot needs: a channel, and a pipe for its output."""
-_WITH_TICKETS = 4
-"""How many with what is nice to have: two tickets."""
 _BESIDES = 24
 """How many it may have beside those: journal, event loop, reports being written."""
 
@@ -46,9 +44,9 @@ def slots_that_fit() -> int:
     return max(1, _most() // _A_SLOT)
 
 
-def has_room_for_tickets(slots: int) -> bool:
-    """Tell whether there are enough of them for the tickets of so many slots, too."""
-    return _most() // _WITH_TICKETS >= slots
+def has_room_for_tickets(slots: int, each: int) -> bool:
+    """Tell whether there are enough of them for *each* so many tickets of so many slots, too."""
+    return _most() // (_A_SLOT + each) >= slots
 
 
 def _most() -> int:

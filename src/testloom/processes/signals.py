@@ -53,7 +53,7 @@ def told_to(
 
     before = {s: signal.signal(s, _noted) for s in wanted}
     old_fd = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-    loop.watch(reader.fileno(), read)
+    loop.watch(reader.fileno(), read, is_urgent=True)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, wanted)  # if they were `held` until now
     try:
         yield

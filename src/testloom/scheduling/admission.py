@@ -94,6 +94,10 @@ class Admission:
         """Tell whether more than *count* units are ready, none of which needs but a place."""
         return not self._amounts and len(self._ready) > count
 
+    def begin(self, uid: str) -> None:
+        """Let *uid* have what it needs: it was taken from the ready ones, and has begun."""
+        self._resources.take(self._amounts.get(uid, _ONE))
+
     def ended(self, uid: str, heir: str | None = None) -> None:
         """Take back what *uid* has; *heir*, which needs the same, gets it if there is one."""
         if not self._amounts:

@@ -124,7 +124,6 @@ class MultiprocessScheduler:
         self._delayed = 0
         """How many groups of vertices wait for their time to run once more."""
         self._timers: dict[int, Timer] = {}
-        self._began: dict[int, float] = {}
         self._polled: set[int] = set()
         self._poll_timer: Timer | None = None
 
@@ -249,6 +248,8 @@ class MultiprocessScheduler:
         self._afterwards()
         if self._is_over():
             return False
+        if wait and self._ahead and self.phase is Phase.RUNNING:
+            self.loop.rest(self._ahead.rest_s)
         self.loop.run_once(wait=wait)
         if wait:
             return True
@@ -306,8 +307,7 @@ class MultiprocessScheduler:
             raise
         self.workers[slot] = worker
         if self.lay_out is not None:
-            self._began[slot] = self.loop.now()
-            self._ahead.began(slot)
+            self._ahead.began(slot, self.loop.now())
         if worker.timeout_s is not None:
             self._timers[slot] = self.loop.call_at(
                 self.loop.now() + worker.timeout_s, lambda: self._time_out(worker)
@@ -367,8 +367,8 @@ class MultiprocessScheduler:
             for slot in self._ahead.slots():
                 self._take_back(slot)
             self._start_ready()
-        elif self._ahead.is_worth_it:
-            self._look_ahead(self.lay_out)
+        elif self._ahead.depth:
+            self._look_ahead(self.lay_out, self._ahead.depth)
 
     def _start_ready(self) -> None:
         while self._slots and self.phase is Phase.RUNNING:
@@ -377,22 +377,25 @@ class MultiprocessScheduler:
                 return
             self.spawn_worker(uid, self._data[uid], self._slots.take())
 
-    def _look_ahead(self, who: LayOut) -> None:
-        """Lay units out for slots that have just begun with one, if there are enough for all."""
-        while self._admission.has_more_than(2 * self._slots.count):
-            slot = self._ahead.next_bare()
-            if slot is None:
-                return
+    def _look_ahead(self, who: LayOut, depth: int) -> None:
+        """Lay *depth* units out for slots that have begun with one, if there are enough for all."""
+        while (slot := self._ahead.next_bare()) is not None:
             worker = self.workers[slot]
-            if worker is None or self._ready.continues(worker.uid) or self._ahead.has(slot):
+            if worker is None:
                 continue
-            uid = self._ready.take()
-            if not who.lay_out(uid, self._data[uid], slot):
-                self._ready.put_back(uid)
-                continue
-            self._ahead.note(slot, uid, self.loop.now())
-            if self._look is None:
-                self._look = self.loop.call_at(self.loop.now() + PATIENCE_S, self._look_after)
+            uid = self._ahead.last(slot) or worker.uid
+            for count in range(self._ahead.count(slot), depth):
+                # A slot stays with a test whose next fragment follows at once.
+                is_bound = self._ready.continues(uid)
+                if is_bound or not self._admission.has_more_than((count + 2) * self._slots.count):
+                    break
+                uid = self._ready.take()
+                if not who.lay_out(uid, self._data[uid], slot):
+                    self._ready.put_back(uid)
+                    break
+                self._ahead.note(slot, uid)
+        if self._look is None and self._ahead:
+            self._look = self.loop.call_at(self.loop.now() + PATIENCE_S, self._look_after)
 
     def _look_after(self) -> None:
         """Take back what has waited for too long."""
@@ -403,26 +406,29 @@ class MultiprocessScheduler:
             self._look = self.loop.call_at(self.loop.now() + PATIENCE_S, self._look_after)
 
     def _take_back(self, slot: int) -> bool:
-        """Let what is laid out for *slot* be ready again; False if it has begun with that."""
-        if self.lay_out is None or not self.lay_out.take_back(slot):
-            return False
-        uid = self._ahead.take(slot)
-        assert uid is not None
-        self._ready.put_back(uid)
-        return True
+        """Let what is laid out for *slot* be ready again; False if it has begun with some of it."""
+        if self.lay_out is None:
+            return True
+        begun = self.lay_out.take_back(slot)
+        self._be_ready(self._ahead.keep(slot, begun))
+        return not begun
+
+    def _be_ready(self, uids: Iterable[str]) -> None:
+        for uid in uids:
+            self._ready.put_back(uid)
 
     def _has_gone_on(self, slot: int) -> bool:
-        """Tell whether *slot* has begun with what was laid out; if not, that is taken back."""
-        return self._ahead.has(slot) and not self._take_back(slot)
+        """Tell whether *slot* has begun with what was laid out; what it has not is taken back."""
+        return self._ahead.count(slot) > 0 and not self._take_back(slot)
 
     def _ended(self, worker: Worker) -> None:
         """Collect *worker* and start what continues it where it ran."""
         slot, uid = worker.slot, worker.uid
         self._forget(slot)
         if self.lay_out is not None:
-            self._ahead.ran(self.loop.now() - self._began[slot])
-        chained = self._ready.done(uid)
-        heir = self._ahead.take(slot) if chained is None else chained
+            self._ahead.ended(slot, self.loop.now())
+            self._be_ready(self._ahead.keep(slot, self.lay_out.laid_out(slot)))
+        heir = self._ready.done(uid)
         self._admission.ended(uid, heir)
         self._forget_vertex(uid)
         try:
@@ -435,24 +441,24 @@ class MultiprocessScheduler:
             if heir is not None:
                 self._admission.put_back(heir)
         elif heir is None:
-            self._slots.give_back(slot)
+            self._go_on(slot)
         elif self.phase is Phase.RUNNING:
             self.spawn_worker(heir, self._data[heir], slot)
-        elif chained is not None:
-            self._slots.give_back(slot)
         else:
-            self._go_on(heir, slot)
+            self._slots.give_back(slot)
 
-    def _go_on(self, uid: str, slot: int) -> None:
-        """The run is being stopped, but *slot* may have begun with *uid*, which was laid out."""
-        if self.lay_out is None or self.lay_out.take_back(slot):
-            self._admission.put_back(uid)
+    def _go_on(self, slot: int) -> None:
+        """Let *slot* go on with what was laid out for it; if the run ends, only if it has already."""
+        is_over = self.phase is not Phase.RUNNING
+        if not self._ahead.count(slot) or (is_over and self._take_back(slot)):
             self._slots.give_back(slot)
             return
+        uid = self._ahead.take(slot)
+        self._admission.begin(uid)
         self.spawn_worker(uid, self._data[uid], slot)
         worker = self.workers[slot]
-        assert worker is not None
-        self._stop_worker(worker)
+        if is_over and worker is not None:
+            self._stop_worker(worker)
 
     def _forget_vertex(self, uid: str) -> None:
         if self._forgets:

@@ -45,6 +45,8 @@ class Worker:
     """Whether it was asked to end because its time was up."""
     stopped = False
     """Whether it was asked to end because the run is being stopped."""
+    started_at: float = 0.0
+    """When it began, on the clock of the loop, where it is one that fragments run in."""
     slot_lost = False
     """Whether something in its slot could not be ended, so that the slot must not be used again."""
 

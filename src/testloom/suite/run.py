@@ -312,8 +312,10 @@ class _Run:
         test.started = True
         data.driver.execution_started = True
         attempt = 1 if test.attempts is None else test.attempts.number
-        self._later(self._tell_started, uid, test.name, data.name, slot, attempt)
-        return self._workers.worker(uid, data, slot)
+        worker = self._workers.worker(uid, data, slot)
+        at = worker.started_at
+        self._later(self._tell_started, uid, test.name, data.name, slot, attempt, at)
+        return worker
 
     def _collect(self, worker: Any) -> None:
         if worker.end == _KILLED and self._memory.happened():
@@ -362,9 +364,11 @@ class _Run:
             tell, args = self._untold.popleft()
             tell(*args)
 
-    def _tell_started(self, uid: str, test: str, name: str, slot: int, attempt: int) -> None:
-        self._try(self._journal.fragment_started, uid, test, slot, attempt)
-        self._listeners.fragment_started(uid, test, name, slot, self._loop.now())
+    def _tell_started(
+        self, uid: str, test: str, name: str, slot: int, attempt: int, at: float
+    ) -> None:
+        self._try(self._journal.fragment_started, uid, test, slot, attempt, at)
+        self._listeners.fragment_started(uid, test, name, slot, at)
 
     def _tell_ended(self, worker: Any, test: str) -> None:
         uid, slot, end = worker.uid, worker.slot, type(worker.end).__name__

@@ -14,16 +14,19 @@ from testloom.processes.board import Board
 from testloom.processes.clock import SystemClock
 from testloom.processes.tickets import Tickets
 from testloom.processes.tray import Tray
+from testloom.scheduling.ahead import DEPTH
 from testloom.workers.messages import Order
 
+PARTS: Final = 1 + DEPTH
+"""Parts of each desk: for what is being done, and for what is laid out."""
 _now: Final = SystemClock.now
 
 
 class Desk:
     """The desks of *slots* slots.
 
-    Each has two parts of the tray, so that the next fragment can leave results before main has
-    looked at those of the last one; an order says which part is its own.
+    Each has several parts, so that the next fragments can leave results before main has looked at
+    those of the last one; an order says which part is its own.  They are used in turns.
 
     Args:
         slots: how many there are.
@@ -31,14 +34,14 @@ class Desk:
     """
 
     def __init__(self, slots: int, *, lays_out: bool = True) -> None:
-        self.tray = Tray(2 * slots)
+        self.tray = Tray(PARTS * slots)
         self.board = Board(slots)
         """The number of the order that was begun last."""
         self.tickets: Tickets | None = None
         """For orders that are laid out while the process is busy; None if there are none."""
-        if lays_out and own_fds.has_room_for_tickets(slots):
+        if lays_out and own_fds.has_room_for_tickets(slots, PARTS):
             with contextlib.suppress(OSError):
-                self.tickets = Tickets(2 * slots)
+                self.tickets = Tickets(PARTS * slots)
 
     def begin(self, slot: int, order: Order) -> int:
         """In the process of *slot*: note that it begins with *order*; return its part of the tray."""
@@ -51,16 +54,26 @@ class Desk:
 
     @staticmethod
     def part(slot: int, part: int) -> int:
-        """Return the place, of the tray and of tickets, of one of the parts (0 or 1) of *slot*."""
-        return 2 * slot + part
+        """Return the place, in the tray and among the tickets, of a part of *slot*."""
+        return PARTS * slot + part
+
+    @classmethod
+    def parts(cls, slot: int) -> tuple[int, ...]:
+        """Return the places of all parts of *slot*."""
+        return tuple(range(cls.part(slot, 0), cls.part(slot, PARTS)))
+
+    @staticmethod
+    def after(part: int) -> int:
+        """Return the part that is used after *part*."""
+        return (part + 1) % PARTS
 
     def clear(self, slot: int) -> None:
         """In main: let nothing lie there of what a process that is dead had to do with."""
         self.board.clear(slot)
-        for part in (0, 1):
-            self.tray.take(self.part(slot, part))
+        for place in self.parts(slot):
+            self.tray.take(place)
             if self.tickets is not None:
-                self.tickets.take(self.part(slot, part))
+                self.tickets.take(place)
 
     def close(self) -> None:
         """In main: let go of the descriptors."""

@@ -27,11 +27,9 @@ class LaidOut:
         places: those of this slot's tickets, one for each part of its desk.
     """
 
-    def __init__(self, tickets: Tickets, places: tuple[int, int]) -> None:
+    def __init__(self, tickets: Tickets, places: tuple[int, ...]) -> None:
         self._tickets = tickets
         self._places = places
-        self._held: list[int | None] = [None, None]
-        """Tickets of orders that have not been read yet: those before were taken back."""
         self._waits = False
         self._output = os.dup(2)  # whatever a driver puts in its place
         tickets.keep_only(places)
@@ -43,28 +41,18 @@ class LaidOut:
             self._waits = _COUNT.unpack(count)[0] > 0
         except OSError:  # a driver has closed it: who knows
             self._waits = True
-        if self._waits:
-            self._put_back()
         return self._waits
-
-    def _put_back(self) -> None:
-        """Let main be able to take back what it likes."""
-        for part, ticket in enumerate(self._held):
-            if ticket is not None:
-                self._tickets.put(self._places[part], ticket)
-                self._held[part] = None
 
     def may_begin(self, order: Order) -> bool:
         """Tell whether *order* is still to be run; if so, it is this process's."""
         if self._waits:
             return False  # main takes it back and gives it anew
-        part = order.part
-        if self._held[part] is None:
-            self._held[part] = self._tickets.take(self._places[part])
-        if self._held[part] != order.attempt:
-            return False
-        self._held[part] = None
-        return True
+        place = self._places[order.part]
+        ticket = self._tickets.take(place)
+        if ticket is not None and ticket != order.attempt:
+            # This one was taken back, and there is another one whose turn has not come.
+            self._tickets.put(place, ticket)
+        return ticket == order.attempt
 
     def go_on(self) -> None:
         """Main has read everything: it has given an order that cannot be taken back."""

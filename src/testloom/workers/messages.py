@@ -84,6 +84,8 @@ class Report(msgspec.Struct, array_like=True, gc=False):
     waits: bool = False
     """Whether the worker does not begin what was laid out for it: main has to read first what was
     written to the standard streams, or it would not know who wrote what."""
+    sent_at: float = 0.0
+    """When the worker was done with all that, on the clock that never goes back."""
 
 
 encode = msgspec.msgpack.Encoder().encode

@@ -12,6 +12,7 @@ then.  What does not even die when killed is given up, together with the number 
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import os
 import signal
@@ -35,6 +36,7 @@ from testloom.processes.channel import Frames, ProtocolError, frame
 from testloom.processes.loop import READ, WRITE, EventLoop, Timer
 from testloom.processes.nursery import News, NurseryGone
 from testloom.processes.picture import of_one, picture
+from testloom.scheduling.ahead import DEPTH
 from testloom.workers import messages
 from testloom.workers.desk import Desk
 from testloom.workers.messages import Order, Report
@@ -67,8 +69,10 @@ class Slot:
         """Whose fragment runs, or is to run, here."""
         self._order: Order | None = None
         """What the process is told about that; kept in case it dies before it has begun."""
-        self._laid_out: Order | None = None
-        """What it is to go on with by itself, unless that is taken back."""
+        self._laid_out: collections.deque[tuple[Order, float]] = collections.deque()
+        """What it is to go on with by itself, unless that is taken back, and since when."""
+        self._done_at = 0.0
+        """When the process was done with the last fragment."""
         self._part = 0
         """Which part of the desk is for the results of what runs."""
         self._wants_fresh = False
@@ -133,41 +137,50 @@ class Slot:
     @property
     def can_lay_out(self) -> bool:
         """Whether the process runs something, and could go on with something else by itself."""
+        last = self._laid_out[-1][0] if self._laid_out else self._order
         return (
             self._order is not None
+            and last is not None
             and self._ready
-            and not (self._ending or self._continues or self._order.last or self._unsent)
-            and self._laid_out is None
+            and not (self._ending or last.continues or last.last or self._unsent)
+            and len(self._laid_out) < DEPTH
         )
 
+    @property
+    def laid_out(self) -> int:
+        """How many orders are laid out."""
+        return len(self._laid_out)
+
     def lay_out(self, order: Order) -> None:
-        """Let the process go on with *order* as soon as it is done, if that is not taken back."""
+        """Let the process go on with *order* when it is done, if that is not taken back."""
         tickets = self._pool.tickets
         assert tickets is not None
-        order.ahead, order.part = True, 1 - self._part
+        last = self._laid_out[-1][0].part if self._laid_out else self._part
+        order.ahead, order.part = True, Desk.after(last)
         tickets.put(Desk.part(self.number, order.part), order.attempt)
-        self._laid_out = order
+        self._laid_out.append((order, self._loop.now()))
         self._unsent = memoryview(frame(messages.RUN, messages.encode(order)))
         self._push()
 
-    def take_back(self) -> bool:
-        """Take back what was laid out, if it still is; False if the process has begun with that."""
+    def take_back(self) -> int:
+        """Take back what was laid out and the process has not begun with; return what is left."""
         tickets = self._pool.tickets
-        if self._laid_out is not None and tickets is not None:
-            if tickets.take(Desk.part(self.number, self._laid_out.part)) is None:
-                return False
-            self._laid_out = None
-        return True
+        while self._laid_out and tickets is not None:
+            # The last first: the process goes by their order.
+            if tickets.take(Desk.part(self.number, self._laid_out[-1][0].part)) is None:
+                break
+            self._laid_out.pop()
+        return len(self._laid_out)
 
     def begin_laid_out(self, worker: WarmWorker) -> bool:
         """Let *worker* be the one whose fragment was laid out; False if there is none any more."""
-        order = self._laid_out
-        if order is None:
+        if not self._laid_out:
             return False
-        self._laid_out = None
+        order, since = self._laid_out.popleft()
         order.ahead = False  # should it have to be sent again
         self._worker, self._order, self._part = worker, order, order.part
         self._wants_fresh, self._continues = False, order.continues
+        worker.started_at = max(since, self._done_at)
         return True
 
     def _go(self) -> None:
@@ -181,7 +194,7 @@ class Slot:
         if not self._alive:
             self._start()
         if self._alive and self._order is not None:
-            self._part = self._order.part = 1 - self._part
+            self._part = self._order.part = Desk.after(self._part)
             self._unsent = memoryview(frame(messages.RUN, messages.encode(self._order)))
             self._push()
 
@@ -385,7 +398,7 @@ class Slot:
     def close(self) -> None:
         """Let go of the channel."""
         self._alive, self.pid = False, 0
-        self._laid_out = None
+        self._laid_out.clear()
         self._ending = self._hopeless = False
         self._calm_down()
         if self._sock is not None:
@@ -464,6 +477,7 @@ class Slot:
             worker.output = self._capture.content()
             self._capture.clear()
         self.has_run += 1
+        self._done_at = report.sent_at
         self._pool.started()
         if order.last or not report.fit:
             self._ending = True
@@ -480,7 +494,7 @@ class Slot:
 
     def _hear(self) -> None:
         """Read what the process writes by itself: that of the fragment that runs now."""
-        if self._laid_out is not None:
+        if self._laid_out:
             self._read()  # it may have gone on with that
         if self._output >= 0:
             self._read_output()

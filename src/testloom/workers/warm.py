@@ -156,7 +156,7 @@ class WarmPool:
     def lay_out(self, uid: str, data: FragmentData, slot: int) -> bool:
         """Let *slot*, which is busy, go on with fragment *uid* by itself; False if it cannot.
 
-        The worker of the fragment is made as soon as *slot* is done with what it runs.
+        The worker of the fragment is made as soon as *slot* is done with what comes before.
         """
         there = self._slots.get(slot)
         if self.tickets is None or self._fragments_per_process is not None:
@@ -168,9 +168,15 @@ class WarmPool:
         there.lay_out(self.orders.order(data))
         return True
 
-    def take_back(self, slot: int) -> bool:
-        """Take back what was laid out for *slot*; False if it has begun with that."""
-        return self._slots[slot].take_back()
+    def laid_out(self, slot: int) -> int:
+        """Return how many fragments are laid out for the process of *slot*."""
+        found = self._slots.get(slot)
+        return 0 if found is None else found.laid_out
+
+    def take_back(self, slot: int) -> int:
+        """Take back what *slot* has not begun with; return how many are left."""
+        found = self._slots.get(slot)
+        return 0 if found is None else found.take_back()
 
     def is_wanted(self, uid: str) -> bool:
         """Tell whether a fragment follows *uid*, so that its value is needed."""

@@ -18,6 +18,7 @@ from testloom.model.errors import InternalError
 from testloom.model.fragment import FragmentData
 from testloom.processes import tree
 from testloom.processes.channel import BlockingChannel, ProtocolError
+from testloom.processes.clock import SystemClock
 from testloom.processes.hygiene import Baseline
 from testloom.processes.nursery import STACKS_SIGNAL
 from testloom.processes.parcels import Parcels
@@ -118,7 +119,7 @@ class _WarmProcess:
         tickets = None if desk is None else desk.tickets
         self._laid_out = None
         if desk is not None and tickets is not None:
-            self._laid_out = LaidOut(tickets, (desk.part(slot, 0), desk.part(slot, 1)))
+            self._laid_out = LaidOut(tickets, desk.parts(slot))
         self._is_on_tray = self._was_sent = False
         """Where the results of this fragment are."""
         self._pid = os.getpid()
@@ -152,6 +153,7 @@ class _WarmProcess:
             report.on_tray = self._is_on_tray
             if self._laid_out is not None:
                 report.waits = self._laid_out.has_written()
+            report.sent_at = SystemClock.now()
             self._send(report)
             if order.last or not report.fit:
                 return
