@@ -12,7 +12,7 @@ from __future__ import annotations
 import heapq
 import os
 import stat
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -41,16 +41,18 @@ def discover(
     finders: Sequence[TestFinder],
     selection: Selection | None = None,
     skip: Collection[str] = (),
+    on_test: Callable[[str], None] = lambda _directory: None,
 ) -> Found:
     """Find the tests below *roots* (absolute paths) that *selection* selects.
 
-    Directories in *skip* (absolute paths) are not entered.
+    Directories in *skip* (absolute paths) are not entered.  *on_test* is told of each directory that
+    tests are found in, before it is known which of them are selected.
 
     Raises:
         UsageError: one of *roots* is no directory that can be listed.
     """
     selection = selection or Selection()
-    walk = _Walk(testsuite, finders, selection, skip)
+    walk = _Walk(testsuite, finders, selection, skip, on_test)
     for path in selection.files:
         walk.climb(path)
     walk.descend(selection.directories, given=True)
@@ -80,11 +82,13 @@ class _Walk:
         finders: Sequence[TestFinder],
         selection: Selection,
         skip: Collection[str],
+        on_test: Callable[[str], None],
     ) -> None:
         self._testsuite = testsuite
         self._prober = Prober(testsuite, finders)
         self._selection = selection
         self._skip = frozenset(skip)
+        self._on_test = on_test
         self._directories: dict[tuple[int, int], _Directory] = {}
         self._unreachable: list[_Directory] = []
         self._loops: list[str] = []
@@ -215,6 +219,8 @@ class _Walk:
         tests = self._prober.probe(directory.path, dirnames, filenames, admitted=admitted)
         if tests is not None or admitted:
             directory.tests = tests or []
+            if tests:
+                self._on_test(directory.path)
 
     # -- the result -----------------------------------------------------------------------------
 

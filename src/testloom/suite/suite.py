@@ -15,7 +15,7 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 import e3.log
@@ -46,6 +46,7 @@ from testloom.suite.config import Config
 from testloom.suite.distributing import started
 from testloom.suite.earlier_runs import EarlierRuns
 from testloom.suite.fingerprints import note_fingerprints
+from testloom.suite.looking import Looking
 from testloom.suite.options import CommandLine, Parser, build_parser
 from testloom.suite.places import Places, dump_environ, working_place
 from testloom.suite.planning import Plan, plan
@@ -131,6 +132,10 @@ class Testsuite:
         """Tests that `get_test_list` found and that cannot be run."""
         self.notes: list[str] = []
         """What people should know besides results: shown at the end of the run."""
+        self._on_test: Callable[[str], None] = lambda _directory: None
+        """Told of each directory that tests are found in."""
+        self._digests: Mapping[str, bytes] = {}
+        """What is known of the files in such directories."""
         self._resumed: Resumed | None = None
         self._places: Places
 
@@ -166,6 +171,7 @@ class Testsuite:
             finders=[*self.test_finders, *self._plugin_finders],
             selection=selection,
             skip=self._not_tests,
+            on_test=self._on_test,
         )
         self.broken_tests = found.broken
         self.notes.extend(found.warnings)
@@ -210,8 +216,11 @@ class Testsuite:
 
     def _main(self, args: list[str] | None) -> tuple[int, int]:
         with self.opened(args) as line:
-            with making_much():
+            with making_much(), Looking(self._not_looked_at) as looking:
+                if not self._is_listing:
+                    self._on_test = looking.add
                 tests = self.get_test_list(list(line.options.paths))
+            self._digests = looking.digests
             tests, self.broken_tests = self._earlier.choose(tests, self.broken_tests)
             if self._is_listing:
                 return 0, self._list(self._share_of(tests))
@@ -398,6 +407,11 @@ class Testsuite:
         own = (os.path.abspath(self.options.output_dir), self._earlier.history_dir)
         return [directory for directory in own if directory is not None]
 
+    @property
+    def _not_looked_at(self) -> list[str]:
+        """The directories whose files make no difference to tests."""
+        return [os.path.abspath(self.options.output_dir)]
+
     def _nothing_selected(self) -> int:
         for note in (*self.notes, *self._earlier.notes):
             print(f"testloom: {note}", file=sys.stderr)  # noqa: T201 - there is no console yet
@@ -432,7 +446,7 @@ class Testsuite:
             adjust=adjust,
         )
         self._division = keep_share(the_plan, self.options)
-        note_fingerprints(the_plan, tests, [os.path.abspath(self.options.output_dir)])
+        note_fingerprints(the_plan, tests, self._not_looked_at, self._digests)
         return the_plan
 
     def _info(self, run_dir: RunDir, options: RunOptions, the_plan: Plan) -> RunInfo:
