@@ -53,7 +53,6 @@ def fill_tree(source: str, target: str, there: dict[str, os.stat_result]) -> Non
     Raises:
         OSError: a file cannot be read or written.
     """
-    itself = os.stat(target).st_ino
     mask = _umask()
     pending = [(source, target)]
     while pending:
@@ -69,7 +68,7 @@ def fill_tree(source: str, target: str, there: dict[str, os.stat_result]) -> Non
                 if entry.is_symlink():
                     os.symlink(os.readlink(entry.path), to_path)
                 elif entry.is_dir():
-                    if entry.inode() == itself and os.path.samefile(entry.path, target):
+                    if os.path.samestat(entry.stat(), os.stat(target)):
                         continue
                     os.mkdir(to_path)
                     pending.append((entry.path, to_path))

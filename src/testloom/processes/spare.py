@@ -33,14 +33,16 @@ class Spare:
     """
 
     def __init__(self) -> None:
-        self._is_enabled = False
+        self._name = ""
+        """What a directory is called while it is kept; empty if none is to be."""
         self._kept = ""
         self._files: dict[str, os.stat_result] = {}
         self._is_settled = False
 
     def enable(self) -> None:
         """Keep directories from here on: whoever calls this calls `settle` or `drop` as well."""
-        self._is_enabled = True
+        # Not by the number of this process: in a namespace, others have the same.
+        self._name = f"{_PREFIX}{secrets.token_hex(8)}"
 
     def copy_tree(self, source: str, target: str) -> None:
         """Make *target* a copy of *source*, as `files.copy_tree` does.
@@ -58,7 +60,7 @@ class Spare:
 
     def remove_tree(self, path: str) -> list[str]:
         """Remove *path* and all below it, as `files.remove_tree` does."""
-        if self._is_enabled and not self._kept and self._keep(path):
+        if self._name and not self._kept and self._keep(path):
             return []
         return remove_tree(path)
 
@@ -73,12 +75,10 @@ class Spare:
         self._kept, self._files, self._is_settled = "", {}, False
 
     def _take(self, target: str) -> bool:
-        if os.path.lexists(target):
-            return False
         kept, self._kept, self._is_settled = self._kept, "", False
         try:
             os.rename(kept, target)
-        except OSError:  # it is not there any more, or the target is on another disk
+        except OSError:  # it has gone, something is there, or that is on another disk
             remove_tree(kept)
             return False
         return True
@@ -88,8 +88,7 @@ class Spare:
             files = _plain_files(path)
             if files is None:
                 return False
-            # Not by the number of this process: in a namespace, others have the same.
-            kept = os.path.join(os.path.dirname(path), f"{_PREFIX}{secrets.token_hex(8)}")
+            kept = os.path.join(os.path.dirname(path), self._name)
             os.rename(path, kept)
         except OSError:
             return False
