@@ -35,8 +35,8 @@ class Glob:
         heads = [_whole(_below(base, plain)) for base in (cwd, test_dir)]
         if floating and "/" not in plain:
             heads.append(_whole(_below(test_dir, "**/" + plain)))
-        self._path = re.compile(f"(?s:(?:{'|'.join(heads)})(?:/.*)?)\\Z")
-        self._name = re.compile(f"(?s:{_whole(plain)}(?:/.*)?)\\Z")
+        self._path = compiled(f"(?s:(?:{'|'.join(heads)})(?:/.*)?)\\Z")
+        self._name = compiled(f"(?s:{_whole(plain)}(?:/.*)?)\\Z")
 
     def matches_path(self, path: str) -> bool:
         """Tell whether the absolute *path* matches, or a directory that it is in."""
@@ -74,7 +74,7 @@ def pattern(text: str) -> re.Pattern[str]:
 
 def name_glob(text: str) -> re.Pattern[str]:
     """Return the regexp of the glob *text* for whole words such as tags."""
-    return re.compile(f"(?s:{_whole(text)})\\Z")
+    return compiled(f"(?s:{_whole(text)})\\Z")
 
 
 def _below(base: str, glob: str) -> str:
