@@ -59,6 +59,9 @@ class TestFinder(abc.ABC):
     If so, directories that a pattern of the user rules out need not be probed.
     """
 
+    reads: Sequence[str] = ()
+    """Names of the files that `probe` reads: where the disk is slow, that is done ahead of it."""
+
     def start(self, testsuite: Suite) -> None:  # noqa: B027 - few finders remember anything
         """Prepare for a walk; forget what was remembered of another one."""
 

@@ -28,6 +28,7 @@ from testloom.discovery.terms import Candidate
 from testloom.model import reason
 from testloom.model.errors import UsageError
 from testloom.model.names import shown_line
+from testloom.processes.read_ahead import ReadAhead
 
 NEVER_ENTERED: Final = frozenset({".git", ".svn", "CVS"})
 MAX_WARNINGS: Final = 20
@@ -53,11 +54,12 @@ def discover(
     """
     selection = selection or Selection()
     walk = _Walk(testsuite, finders, selection, skip, on_test)
-    for path in selection.files:
-        walk.climb(path)
-    walk.descend(selection.directories, given=True)
-    if selection.needs_roots:
-        walk.descend(roots, given=selection.takes_all)
+    with walk.read_ahead:
+        for path in selection.files:
+            walk.climb(path)
+        walk.descend(selection.directories, given=True)
+        if selection.needs_roots:
+            walk.descend(roots, given=selection.takes_all)
     return walk.found()
 
 
@@ -89,6 +91,7 @@ class _Walk:
         self._selection = selection
         self._skip = frozenset(skip)
         self._on_test = on_test
+        self.read_ahead = ReadAhead(self._enterable, {n for f in finders for n in f.reads})
         self._directories: dict[tuple[int, int], _Directory] = {}
         self._unreachable: list[_Directory] = []
         self._loops: list[str] = []
@@ -121,6 +124,7 @@ class _Walk:
             # A list of its own: what a finder does to it must not change the walk.
             self._probe(directory, sorted(below + linked), filenames)
             todo.extend(self._enterable(path, reversed(below)))
+            self.read_ahead.entered(todo)
             for link in self._enterable(path, iter(linked)):
                 heapq.heappush(links, (link.count("/"), link))
 

@@ -46,6 +46,7 @@ def e3_message(broken: BrokenTest) -> str:
 class YAMLTestFinder(TestFinder):
     """Finds directories that hold a ``test.yaml``."""
 
+    reads = (FILE_NAME,)
     read_tags: bool = True
     """Whether ``tags`` is ours: a list of texts, or one text with commas or blanks."""
 
