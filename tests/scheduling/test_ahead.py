@@ -263,7 +263,7 @@ def test_nothing_is_laid_out_while_units_take_long() -> None:
 
 def test_the_shorter_units_are_the_more_are_laid_out() -> None:
     assert short(Ahead(), 0.0001).depth == DEPTH
-    assert short(Ahead(), 0.004).depth == 2
+    assert short(Ahead(), 0.004).depth == 4
     assert short(Ahead(), 0.019).depth == 1
 
 

@@ -44,9 +44,9 @@ def slots_that_fit() -> int:
     return max(1, _most() // _A_SLOT)
 
 
-def has_room_for_tickets(slots: int, each: int) -> bool:
-    """Tell whether there are enough of them for *each* so many tickets of so many slots, too."""
-    return _most() // (_A_SLOT + each) >= slots
+def tickets_that_fit(slots: int) -> int:
+    """Return for how many tickets for each of so many slots there are descriptors, too."""
+    return max(0, _most() // slots - _A_SLOT)
 
 
 def _most() -> int:

@@ -22,12 +22,14 @@ SHORT_S: Final = 0.02
 """Units that take longer on average are not worth it."""
 PATIENCE_S: Final = 0.02
 """What has not been begun so long after the unit before it began is taken back."""
-DEPTH: Final = 4
+DEPTH: Final = 8
 """The most units that are laid out for a slot."""
-_HORIZON_S: Final = 0.008
+_HORIZON_S: Final = 0.016
 """For how long they may last, on average; one may always be laid out."""
-_REST_S: Final = 0.004
+_REST_S: Final = 0.008
 """The longest rest: results are told that much later."""
+_SHARE: Final = 0.75
+"""Of the time that units are expected to last: not all of them last as long."""
 _FORGETS: Final = 0.1
 """How much the last unit counts when it is guessed how long the next one takes."""
 
@@ -80,7 +82,7 @@ class Ahead:
         if not self._total or self._with[0] or self._mean_s is None:
             return 0.0
         fewest = next((n for n, slots in enumerate(self._with) if slots), 0)
-        return min(_REST_S, fewest * self._mean_s / 2)
+        return min(_REST_S, _SHARE * fewest * self._mean_s)
 
     def began(self, slot: int, now: float) -> None:
         """Note that *slot* has begun with a unit."""

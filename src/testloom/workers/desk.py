@@ -17,8 +17,6 @@ from testloom.processes.tray import Tray
 from testloom.scheduling.ahead import DEPTH
 from testloom.workers.messages import Order
 
-PARTS: Final = 1 + DEPTH
-"""Parts of each desk: for what is being done, and for what is laid out."""
 _now: Final = SystemClock.now
 
 
@@ -34,14 +32,21 @@ class Desk:
     """
 
     def __init__(self, slots: int, *, lays_out: bool = True) -> None:
-        self.tray = Tray(PARTS * slots)
+        # One part for what is being done, the others for what is laid out.
+        self._parts = min(1 + DEPTH, max(2, own_fds.tickets_that_fit(slots)))
+        self.tray = Tray(self._parts * slots)
         self.board = Board(slots)
         """The number of the order that was begun last."""
         self.tickets: Tickets | None = None
         """For orders that are laid out while the process is busy; None if there are none."""
-        if lays_out and own_fds.has_room_for_tickets(slots, PARTS):
+        if lays_out and own_fds.tickets_that_fit(slots) >= self._parts:
             with contextlib.suppress(OSError):
-                self.tickets = Tickets(PARTS * slots)
+                self.tickets = Tickets(self._parts * slots)
+
+    @property
+    def depth(self) -> int:
+        """How many orders can be laid out for a slot."""
+        return 0 if self.tickets is None else self._parts - 1
 
     def begin(self, slot: int, order: Order) -> int:
         """In the process of *slot*: note that it begins with *order*; return its part of the tray."""
@@ -52,20 +57,17 @@ class Desk:
         """In main: return the number of the order that *slot* began last."""
         return self.board.look(slot).unit
 
-    @staticmethod
-    def part(slot: int, part: int) -> int:
+    def part(self, slot: int, part: int) -> int:
         """Return the place, in the tray and among the tickets, of a part of *slot*."""
-        return PARTS * slot + part
+        return self._parts * slot + part
 
-    @classmethod
-    def parts(cls, slot: int) -> tuple[int, ...]:
+    def parts(self, slot: int) -> tuple[int, ...]:
         """Return the places of all parts of *slot*."""
-        return tuple(range(cls.part(slot, 0), cls.part(slot, PARTS)))
+        return tuple(range(self.part(slot, 0), self.part(slot, self._parts)))
 
-    @staticmethod
-    def after(part: int) -> int:
+    def after(self, part: int) -> int:
         """Return the part that is used after *part*."""
-        return (part + 1) % PARTS
+        return (part + 1) % self._parts
 
     def clear(self, slot: int) -> None:
         """In main: let nothing lie there of what a process that is dead had to do with."""

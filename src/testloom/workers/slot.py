@@ -36,9 +36,7 @@ from testloom.processes.channel import Frames, ProtocolError, frame
 from testloom.processes.loop import READ, WRITE, EventLoop, Timer
 from testloom.processes.nursery import News, NurseryGone
 from testloom.processes.picture import of_one, picture
-from testloom.scheduling.ahead import DEPTH
 from testloom.workers import messages
-from testloom.workers.desk import Desk
 from testloom.workers.messages import Order, Report
 
 if TYPE_CHECKING:
@@ -63,6 +61,7 @@ class Slot:
     def __init__(self, pool: WarmPool, number: int) -> None:
         self._pool = pool
         self._loop: EventLoop = pool.loop
+        self._desk = pool.desk
         self.number = number
         self.pid = 0
         self._worker: WarmWorker | None = None
@@ -143,7 +142,8 @@ class Slot:
             and last is not None
             and self._ready
             and not (self._ending or last.continues or last.last or self._unsent)
-            and len(self._laid_out) < DEPTH
+            and self._desk is not None
+            and len(self._laid_out) < self._desk.depth
         )
 
     @property
@@ -153,21 +153,23 @@ class Slot:
 
     def lay_out(self, order: Order) -> None:
         """Let the process go on with *order* when it is done, if that is not taken back."""
-        tickets = self._pool.tickets
-        assert tickets is not None
+        desk = self._desk
+        assert desk is not None
+        assert desk.tickets is not None
         last = self._laid_out[-1][0].part if self._laid_out else self._part
-        order.ahead, order.part = True, Desk.after(last)
-        tickets.put(Desk.part(self.number, order.part), order.attempt)
+        order.ahead, order.part = True, desk.after(last)
+        desk.tickets.put(desk.part(self.number, order.part), order.attempt)
         self._laid_out.append((order, self._loop.now()))
         self._unsent = memoryview(frame(messages.RUN, messages.encode(order)))
         self._push()
 
     def take_back(self) -> int:
         """Take back what was laid out and the process has not begun with; return what is left."""
-        tickets = self._pool.tickets
-        while self._laid_out and tickets is not None:
+        desk = self._desk
+        while self._laid_out and desk is not None and desk.tickets is not None:
             # The last first: the process goes by their order.
-            if tickets.take(Desk.part(self.number, self._laid_out[-1][0].part)) is None:
+            place = desk.part(self.number, self._laid_out[-1][0].part)
+            if desk.tickets.take(place) is None:
                 break
             self._laid_out.pop()
         return len(self._laid_out)
@@ -194,7 +196,8 @@ class Slot:
         if not self._alive:
             self._start()
         if self._alive and self._order is not None:
-            self._part = self._order.part = Desk.after(self._part)
+            if self._desk is not None:
+                self._part = self._order.part = self._desk.after(self._part)
             self._unsent = memoryview(frame(messages.RUN, messages.encode(self._order)))
             self._push()
 
@@ -260,7 +263,8 @@ class Slot:
     def _start(self) -> None:
         self._ready = self._untaken = False
         self._part = self.has_run = 0
-        self._pool.clear_desk(self.number)
+        if self._desk is not None:
+            self._desk.clear(self.number)
         self._why = ""
         self._capture.clear()
         # First the nursery: a fork of this process would keep the other ends open.
@@ -359,8 +363,8 @@ class Slot:
         """
         output = self._capture.content()
         is_told = is_told or self._ending
-        if self._order is not None and (begun := self._pool.begun(self.number)) is not None:
-            self._untaken = begun != self._order.attempt
+        if self._order is not None and self._desk is not None:
+            self._untaken = self._desk.begun(self.number) != self._order.attempt
         was_new = not self._ready or (self._untaken and not self.has_run)
         is_innocent = self._ending or self._untaken or was_new
         self.close()
@@ -487,8 +491,8 @@ class Slot:
 
     def _clear_tray(self) -> None:
         """Take the results that lie on the tray."""
-        if self._pool.tray is not None:
-            items = self._pool.tray.take(Desk.part(self.number, self._part))
+        if self._desk is not None:
+            items = self._desk.tray.take(self._desk.part(self.number, self._part))
             if self._worker is not None:
                 self._worker.results.extend(items)
 

@@ -29,8 +29,6 @@ from testloom.model.status import signal_name
 from testloom.processes.loop import EventLoop
 from testloom.processes.nursery import Nursery, NurseryGone
 from testloom.processes.parcels import Parcels
-from testloom.processes.tickets import Tickets
-from testloom.processes.tray import Tray
 from testloom.scheduling.ahead import LayOut
 from testloom.workers.desk import Desk
 from testloom.workers.messages import Report
@@ -93,8 +91,7 @@ class WarmPool:
         grace_s: float | None = None,
     ) -> None:
         self.loop = loop
-        self._desk = desk
-        self.tray: Tray | None = None if desk is None else desk.tray
+        self.desk = desk
         self.on_output = on_output
         self.grace_s = grace_s
         self._returns = returns
@@ -137,21 +134,7 @@ class WarmPool:
     @property
     def lays_out(self) -> LayOut | None:
         """This pool, if what lies between it and its processes allows that."""
-        return self if self.tickets is not None else None
-
-    @property
-    def tickets(self) -> Tickets | None:
-        """For orders that are laid out; None if none can be."""
-        return None if self._desk is None else self._desk.tickets
-
-    def begun(self, slot: int) -> int | None:
-        """Return the number of the order that *slot* began last; None if that cannot be known."""
-        return None if self._desk is None else self._desk.begun(slot)
-
-    def clear_desk(self, slot: int) -> None:
-        """Let nothing lie there of what a process of *slot* before had to do with."""
-        if self._desk is not None:
-            self._desk.clear(slot)
+        return self if self.desk is not None and self.desk.depth else None
 
     def lay_out(self, uid: str, data: FragmentData, slot: int) -> bool:
         """Let *slot*, which is busy, go on with fragment *uid* by itself; False if it cannot.
@@ -159,7 +142,7 @@ class WarmPool:
         The worker of the fragment is made as soon as *slot* is done with what comes before.
         """
         there = self._slots.get(slot)
-        if self.tickets is None or self._fragments_per_process is not None:
+        if self._fragments_per_process is not None:
             return False
         if there is None or not there.can_lay_out or uid in self._again:
             return False
@@ -278,8 +261,8 @@ class WarmPool:
             self._nursery.close()
             self._nursery = None
         self.orders.close()
-        if self._desk is not None:
-            self._desk.close()
+        if self.desk is not None:
+            self.desk.close()
 
     def say(self, line: str) -> None:
         """Tell people *line*."""
