@@ -216,7 +216,7 @@ class WarmPool:
                 self._nursery = self._make_nursery()
             except (OSError, RuntimeError) as error:
                 raise WorkersCannotStart(f"no process can be forked: {error}") from error
-            self.loop.watch(self._nursery.fileno(), self._read_news)
+            self.loop.watch(self._nursery.fileno(), self._read_news, is_urgent=True)
         return self._nursery
 
     def has_process(self, slot: int) -> bool:
