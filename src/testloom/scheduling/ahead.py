@@ -79,9 +79,9 @@ class Ahead:
     @property
     def rest_s(self) -> float:
         """For how long no slot is going to be done with all it has."""
-        if not self._total or self._with[0] or self._mean_s is None:
+        if self._mean_s is None:
             return 0.0
-        fewest = next((n for n, slots in enumerate(self._with) if slots), 0)
+        fewest = next((count for count, slots in enumerate(self._with) if slots), 0)
         return min(_REST_S, _SHARE * fewest * self._mean_s)
 
     def began(self, slot: int, now: float) -> None:
