@@ -311,6 +311,15 @@ def test_main_rests_only_while_every_slot_has_something_to_go_on_with() -> None:
     assert ahead.rest_s == 0
 
 
+def test_main_does_not_rest_for_less_than_the_system_can_count() -> None:
+    ahead = short(Ahead(), 0.00005)
+    ahead.began(0, 1.0)
+    for uid in "abcdefgh":
+        ahead.note(0, uid)
+        assert ahead.rest_s == 0 or ahead.rest_s > 0.0001
+    assert ahead.rest_s > 0
+
+
 def test_each_slot_that_has_begun_is_looked_at_once() -> None:
     ahead = Ahead()
     ahead.began(3, 1.0)

@@ -28,6 +28,8 @@ _HORIZON_S: Final = 0.016
 """For how long they may last, on average; one may always be laid out."""
 _REST_S: Final = 0.008
 """The longest rest: results are told that much later."""
+_NAP_S: Final = 0.0002
+"""Not worth it: the system wakes nobody much more exactly than that."""
 _SHARE: Final = 0.75
 """Of the time that units are expected to last: not all of them last as long."""
 _FORGETS: Final = 0.1
@@ -82,7 +84,8 @@ class Ahead:
         if self._mean_s is None:
             return 0.0
         fewest = next((count for count, slots in enumerate(self._with) if slots), 0)
-        return min(_REST_S, _SHARE * fewest * self._mean_s)
+        rest_s = min(_REST_S, _SHARE * fewest * self._mean_s)
+        return rest_s if rest_s >= _NAP_S else 0.0
 
     def began(self, slot: int, now: float) -> None:
         """Note that *slot* has begun with a unit."""
