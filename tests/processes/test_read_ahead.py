@@ -6,6 +6,7 @@ import itertools
 import os
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -73,7 +74,7 @@ def walk(ahead: ReadAhead, top: Path) -> list[str]:
 
 
 def test_all_that_the_walk_comes_to_is_read(tree: Path, seen: Seen, slow: None) -> None:
-    with ReadAhead(below, ["test.yaml"]) as ahead:
+    with closing(ReadAhead(below, ["test.yaml"])) as ahead:
         walked = walk(ahead, tree)
         for thread in ahead._threads:
             thread.join(20.0)
@@ -89,7 +90,7 @@ def test_who_need_not_wait_is_not_helped(
     tree: Path, seen: Seen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(read_ahead, "_times_slept", lambda: 7)
-    with ReadAhead(below, ["test.yaml"]) as ahead:
+    with closing(ReadAhead(below, ["test.yaml"])) as ahead:
         walk(ahead, tree)
 
     assert not seen.files
@@ -99,14 +100,14 @@ def test_a_sleep_now_and_then_is_nothing(
     tree: Path, seen: Seen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(read_ahead, "_times_slept", itertools.count().__next__)
-    with ReadAhead(below, ["test.yaml"]) as ahead:
+    with closing(ReadAhead(below, ["test.yaml"])) as ahead:
         walk(ahead, tree)
 
     assert not seen.files
 
 
 def test_nothing_is_read_once_the_walk_is_over(tree: Path, seen: Seen, slow: None) -> None:
-    with ReadAhead(below, ["test.yaml"]) as ahead:
+    with closing(ReadAhead(below, ["test.yaml"])) as ahead:
         walk(ahead, tree)
     before = len(seen.files)
 
@@ -115,7 +116,7 @@ def test_nothing_is_read_once_the_walk_is_over(tree: Path, seen: Seen, slow: Non
 
 
 def test_what_cannot_be_read_is_left_to_the_walk(tree: Path, seen: Seen, slow: None) -> None:
-    with ReadAhead(below, ["test.yaml"]) as ahead:
+    with closing(ReadAhead(below, ["test.yaml"])) as ahead:
         for _ in range(32):
             ahead.entered([str(tree / "gone"), "with\0nul", str(tree / "g0" / "t00")])
         for thread in ahead._threads:
@@ -131,7 +132,7 @@ def test_it_does_without_threads_where_there_can_be_none(
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
-    with ReadAhead(below, ["test.yaml"]) as ahead:
+    with closing(ReadAhead(below, ["test.yaml"])) as ahead:
         assert len(walk(ahead, tree)) == TESTS + 4
 
     assert not seen.files

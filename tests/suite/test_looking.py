@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -39,72 +40,72 @@ def directories(tmp_path: Path) -> list[str]:
 
 
 def test_it_comes_to_the_same(directories: list[str]) -> None:
-    with Looking(()) as looks:
+    with closing(Looking(())) as looks:
         for directory in directories:
             looks.add(directory)
+        digests = looks.finish()
 
     itself = Fingerprints()
-    assert looks.digests == {each: itself.tree(each) for each in directories}
-    assert Fingerprints(trees=looks.digests).of(directories[0], int) == itself.of(
-        directories[0], int
-    )
+    assert digests == {each: itself.tree(each) for each in directories}
+    assert Fingerprints(trees=digests).of(directories[0], int) == itself.of(directories[0], int)
 
 
 def test_few_are_left_to_whoever_needs_them(directories: list[str]) -> None:
-    with Looking(()) as looks:
+    with closing(Looking(())) as looks:
         for directory in directories[:31]:
             looks.add(directory)
         assert not tree.has_children()
-
-    assert looks.digests == {}
+        assert looks.finish() == {}
 
 
 def test_with_one_core_all_are(directories: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(looking, "available_cores", lambda: 1)
-    with Looking(()) as looks:
+    with closing(Looking(())) as looks:
         for directory in directories:
             looks.add(directory)
         assert not tree.has_children()
-
-    assert looks.digests == {}
+        assert looks.finish() == {}
 
 
 def test_what_is_not_there_is_left_out(directories: list[str]) -> None:
     gone = f"{directories[30]}/gone"
-    with Looking(()) as looks:
+    with closing(Looking(())) as looks:
         for directory in [*directories[:30], gone, *directories[30:]]:
             looks.add(directory)
+        digests = looks.finish()
 
-    assert set(looks.digests) == set(directories)
+    assert set(digests) == set(directories)
 
 
 def test_what_does_not_count_does_not(directories: list[str]) -> None:
     below = f"{directories[0]}/below"
-    with Looking([below]) as looks:
+    with closing(Looking([below])) as looks:
         for directory in directories:
             looks.add(directory)
+        digests = looks.finish()
 
-    assert looks.digests[directories[0]] == Fingerprints([below]).tree(directories[0])
-    assert looks.digests[directories[0]] != Fingerprints().tree(directories[0])
+    assert digests[directories[0]] == Fingerprints([below]).tree(directories[0])
+    assert digests[directories[0]] != Fingerprints().tree(directories[0])
 
 
 def test_a_helper_that_dies_is_done_without(directories: list[str]) -> None:
-    with Looking(()) as looks:
+    with closing(Looking(())) as looks:
         for directory in directories[:60]:
             looks.add(directory)
         (pid,) = tree.children(os.getpid())
         os.kill(pid, signal.SIGKILL)
         for directory in directories[60:]:
             looks.add(directory)
+        digests = looks.finish()
 
-    assert looks.digests == {}
+    assert digests == {}
 
 
 def test_nobody_waits_for_it_after_an_error(directories: list[str]) -> None:
     looks = Looking(())
 
     def walk() -> None:
-        with looks:
+        with closing(looks):
             for directory in directories:
                 looks.add(directory)
             (pid,) = tree.children(os.getpid())
@@ -114,16 +115,16 @@ def test_nobody_waits_for_it_after_an_error(directories: list[str]) -> None:
     with pytest.raises(ValueError, match="the walk"):
         walk()
     assert not tree.has_children()
-    assert looks.digests == {}
 
 
 def test_there_is_an_end_to_what_fits(
     directories: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(looking, "_MOST", 56)
-    with Looking(()) as looks:
+    with closing(Looking(())) as looks:
         for directory in [*directories, *directories]:
             looks.add(directory)
+        digests = looks.finish()
 
-    assert set(looks.digests) <= set(directories)
-    assert len(looks.digests) >= 32
+    assert set(digests) <= set(directories)
+    assert len(digests) >= 32

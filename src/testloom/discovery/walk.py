@@ -9,6 +9,7 @@ Whatever is wrong with one directory becomes a `BrokenTest`, and the walk goes o
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import os
 import stat
@@ -54,7 +55,7 @@ def discover(
     """
     selection = selection or Selection()
     walk = _Walk(testsuite, finders, selection, skip, on_test)
-    with walk.read_ahead:
+    with contextlib.closing(walk.read_ahead):
         for path in selection.files:
             walk.climb(path)
         walk.descend(selection.directories, given=True)

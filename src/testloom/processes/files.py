@@ -53,6 +53,7 @@ def fill_tree(source: str, target: str, there: dict[str, os.stat_result]) -> Non
     Raises:
         OSError: a file cannot be read or written.
     """
+    itself = os.stat(target).st_ino
     mask = _umask()
     pending = [(source, target)]
     while pending:
@@ -68,7 +69,7 @@ def fill_tree(source: str, target: str, there: dict[str, os.stat_result]) -> Non
                 if entry.is_symlink():
                     os.symlink(os.readlink(entry.path), to_path)
                 elif entry.is_dir():
-                    if os.path.samestat(entry.stat(), os.stat(target)):
+                    if entry.inode() == itself and os.path.samefile(entry.path, target):
                         continue
                     os.mkdir(to_path)
                     pending.append((entry.path, to_path))

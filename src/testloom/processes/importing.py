@@ -18,13 +18,12 @@ def importing() -> Iterator[None]:
     and forgets it.  Who handles SIGINT otherwise, and other threads, see no difference.
     """
     is_usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if not is_usual or threading.current_thread() is not threading.main_thread():
-        with making_much():
-            yield
-        return
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    is_ours = is_usual and threading.current_thread() is threading.main_thread()
+    if is_ours:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         with making_much():
             yield
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if is_ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)

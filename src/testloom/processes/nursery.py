@@ -356,13 +356,11 @@ class NurseryServer:
             self._resume()
         elif pid is None:
             pass  # it has ended meanwhile, and main will read so
-        elif order.what == "end":
+        elif order.what in ("end", "remind"):
             worker = tree.children(pid) if pid in self._cells else [pid]
-            for signum in (STACKS_SIGNAL, signal.SIGTERM, signal.SIGCONT):
+            first = (STACKS_SIGNAL, signal.SIGTERM, signal.SIGCONT)
+            for signum in first if order.what == "end" else (signal.SIGTERM,):
                 tree.signal_all(worker, signum)
-        elif order.what == "remind":
-            worker = tree.children(pid) if pid in self._cells else [pid]
-            tree.signal_all(worker, signal.SIGTERM)
         elif order.what == "terminate":
             pids = [*tree.descendants(pid), pid]
             tree.signal_all(pids, signal.SIGTERM)

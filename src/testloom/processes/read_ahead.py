@@ -14,8 +14,7 @@ import os
 import resource
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 THREADS: Final = 6
 _A_LOOK: Final = 32
@@ -26,7 +25,7 @@ _READ_BYTES: Final = 1 << 16
 
 
 class ReadAhead:
-    """To be told of each step of a walk; a context manager, after which nothing is read any more.
+    """To be told of each step of a walk.
 
     Args:
         below: which of the directories *names* in directory *path* the walk is going to enter.
@@ -45,6 +44,7 @@ class ReadAhead:
         self._todo: list[str] = []
         """The next one comes last."""
         self._threads: list[threading.Thread] = []
+        self._is_over = False
 
     def entered(self, todo: Collection[str]) -> None:
         """Note that one more directory has been read; *todo* are to come, the next one last."""
@@ -64,7 +64,7 @@ class ReadAhead:
                 self._threads.append(thread)
 
     def _read(self) -> None:
-        while True:
+        while not self._is_over:
             try:
                 path = self._todo.pop()
             except IndexError:
@@ -82,19 +82,11 @@ class ReadAhead:
                     _read_file(entry.path)
         self._todo.extend(self._below(path, iter(sorted(names, reverse=True))))
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        while any(thread.is_alive() for thread in self._threads):
-            self._todo.clear()
-            for thread in self._threads:
-                thread.join(0.01)
+    def close(self) -> None:
+        """Read nothing any more."""
+        self._is_over = True
+        for thread in self._threads:
+            thread.join()
 
 
 def _read_file(path: str) -> None:

@@ -367,8 +367,8 @@ class MultiprocessScheduler:
             for slot in self._ahead.slots():
                 self._take_back(slot)
             self._start_ready()
-        elif self._ahead.depth:
-            self._look_ahead(self.lay_out, self._ahead.depth)
+        elif depth := self._ahead.depth:
+            self._look_ahead(self.lay_out, depth)
 
     def _start_ready(self) -> None:
         while self._slots and self.phase is Phase.RUNNING:

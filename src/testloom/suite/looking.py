@@ -11,8 +11,7 @@ import contextlib
 import mmap
 import os
 from collections.abc import Collection, Mapping
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from testloom.processes.scribe import Scribe
 from testloom.scheduling import available_cores
@@ -29,14 +28,12 @@ _UNKNOWN: Final = bytes(SIZE)
 
 
 class Looking:
-    """Takes the directories of tests; a context manager, which afterwards has what came of it.
+    """Takes the directories of tests, one by one, and has what came of it in the end.
 
     What is below the directories *skip*, absolute paths, does not count.
     """
 
     def __init__(self, skip: Collection[str]) -> None:
-        self.digests: Mapping[str, bytes] = {}
-        """The directories that have been looked at, for `Fingerprints`."""
         self._skip = skip
         self._waiting: list[str] = []
         self._sent: list[str] = []
@@ -79,22 +76,24 @@ class Looking:
         with contextlib.suppress(OSError):
             self._scribe = Scribe(look, lambda: b"%d" % count)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def finish(self) -> Mapping[str, bytes]:
+        """Return the digests of the directories that have been looked at, for `Fingerprints`."""
         if self._scribe is None or self._memory is None:
-            return
-        if self._waiting and self._is_worth_it and error is None:
+            return {}
+        if self._waiting and self._is_worth_it:
             self._send()
-        words = self._scribe.close(_PATIENCE_S if error is None else 0.0)
-        with self._memory as memory:
-            count = int(words or 0)
-            found = [memory[at * SIZE : (at + 1) * SIZE] for at in range(count)]
+        count = int(self._end(_PATIENCE_S) or 0)
+        found = [self._memory[at * SIZE : (at + 1) * SIZE] for at in range(count)]
         pairs = zip(self._sent, found, strict=False)
-        self.digests = {path: digest for path, digest in pairs if digest != _UNKNOWN}
+        return {path: digest for path, digest in pairs if digest != _UNKNOWN}
+
+    def close(self) -> None:
+        """Wait for nothing, and leave nobody behind."""
+        self._end(0.0)
+        if self._memory is not None:
+            self._memory.close()
+
+    def _end(self, timeout_s: float) -> bytes | None:
+        scribe, self._scribe = self._scribe, None
+        self._is_worth_it = False
+        return None if scribe is None else scribe.close(timeout_s)

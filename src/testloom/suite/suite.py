@@ -216,11 +216,11 @@ class Testsuite:
 
     def _main(self, args: list[str] | None) -> tuple[int, int]:
         with self.opened(args) as line:
-            with making_much(), Looking(self._not_looked_at) as looking:
+            with making_much(), contextlib.closing(Looking(self._not_looked_at)) as looking:
                 if not self._is_listing:
                     self._on_test = looking.add
                 tests = self.get_test_list(list(line.options.paths))
-            self._digests = looking.digests
+                self._digests = looking.finish()
             tests, self.broken_tests = self._earlier.choose(tests, self.broken_tests)
             if self._is_listing:
                 return 0, self._list(self._share_of(tests))
@@ -404,7 +404,7 @@ class Testsuite:
     @property
     def _not_tests(self) -> list[str]:
         """The directories in which no tests are looked for."""
-        own = (os.path.abspath(self.options.output_dir), self._earlier.history_dir)
+        own = (*self._not_looked_at, self._earlier.history_dir)
         return [directory for directory in own if directory is not None]
 
     @property

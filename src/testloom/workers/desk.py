@@ -23,8 +23,9 @@ _now: Final = SystemClock.now
 class Desk:
     """The desks of *slots* slots.
 
-    Each has several parts, so that the next fragments can leave results before main has looked at
-    those of the last one; an order says which part is its own.  They are used in turns.
+    Where something is laid out, each has several parts, so that the next fragments can leave
+    results before main has looked at those of the last one; an order says which part is its own.
+    They are used in turns.
 
     Args:
         slots: how many there are.
@@ -32,16 +33,18 @@ class Desk:
     """
 
     def __init__(self, slots: int, *, lays_out: bool = True) -> None:
-        # One part for what is being done, the others for what is laid out.
-        self._parts = min(1 + DEPTH, max(2, own_fds.tickets_that_fit(slots)))
+        self.tickets: Tickets | None = None
+        """For orders that are laid out while the process is busy; None if there are none."""
+        self._parts = 1
+        """Of each desk: one for what is being done, the others for what is laid out."""
+        parts = min(1 + DEPTH, own_fds.tickets_that_fit(slots)) if lays_out else 1
+        if parts > 1:
+            with contextlib.suppress(OSError):
+                self.tickets = Tickets(parts * slots)
+                self._parts = parts
         self.tray = Tray(self._parts * slots)
         self.board = Board(slots)
         """The number of the order that was begun last."""
-        self.tickets: Tickets | None = None
-        """For orders that are laid out while the process is busy; None if there are none."""
-        if lays_out and own_fds.tickets_that_fit(slots) >= self._parts:
-            with contextlib.suppress(OSError):
-                self.tickets = Tickets(self._parts * slots)
 
     @property
     def depth(self) -> int:

@@ -136,15 +136,11 @@ class Slot:
     @property
     def can_lay_out(self) -> bool:
         """Whether the process runs something, and could go on with something else by itself."""
+        if self._order is None or self._desk is None or len(self._laid_out) >= self._desk.depth:
+            return False
         last = self._laid_out[-1][0] if self._laid_out else self._order
-        return (
-            self._order is not None
-            and last is not None
-            and self._ready
-            and not (self._ending or last.continues or last.last or self._unsent)
-            and self._desk is not None
-            and len(self._laid_out) < self._desk.depth
-        )
+        is_leaving = self._ending or last.continues or last.last
+        return self._ready and not is_leaving and not self._unsent
 
     @property
     def laid_out(self) -> int:
