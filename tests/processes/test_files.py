@@ -119,6 +119,16 @@ def test_a_target_inside_of_its_source_is_not_copied_into_itself(
     assert tree_of(source / "work") == before
 
 
+def test_directories_named_are_not_copied_wherever_they_are(source: Path, tmp_path: Path) -> None:
+    before = tree_of(source)
+    (source / "sub" / "out" / "run").mkdir(parents=True)
+    (source / "sub" / "out" / "run" / "file").touch()
+    without = [str(source / "sub" / "out"), str(tmp_path / "none")]
+    copy_tree(str(source), str(tmp_path / "copy"), without)
+
+    assert tree_of(tmp_path / "copy") == before
+
+
 def test_pipes_and_sockets_are_left_out(tmp_path: Path) -> None:
     (tmp_path / "source").mkdir()
     os.mkfifo(tmp_path / "source" / "fifo")

@@ -60,6 +60,17 @@ class Colorless:
         return ""
 
 
+def run_dirs(env: Any) -> tuple[str, ...]:
+    """Return the directories that a run with *env* writes to: they are no part of a test.
+
+    A test whose directory is the root of the suite, with ``out`` in it, must not be given the
+    files of other tests, which come and go while they are copied.
+    """
+    output: str = getattr(env, "output_dir", "")
+    own = (output, os.path.dirname(output), getattr(env, "working_dir", ""))
+    return tuple(path for path in own if path)
+
+
 class ResultQueueItem:
     """A result that a driver pushed, and where in the code it did so."""
 

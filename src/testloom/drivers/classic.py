@@ -17,7 +17,7 @@ from typing import Any, Final
 from e3.collection.dag import DAG
 
 from testloom.drivers import programs
-from testloom.drivers.base import CleanupMode, TestDriver, seconds_or_none
+from testloom.drivers.base import CleanupMode, TestDriver, run_dirs, seconds_or_none
 from testloom.drivers.control import TestControl, TestControlCreator, YAMLTestControlCreator
 from testloom.drivers.keeping import Keeping
 from testloom.drivers.programs import DEVNULL, Stdin
@@ -90,7 +90,10 @@ class ClassicTestDriver(TestDriver):
 
     @property
     def copy_test_directory(self) -> bool:
-        """Whether to copy the test's directory to the working directory before `set_up`."""
+        """Whether to copy the test's directory to the working directory before `set_up`.
+
+        What the run itself writes is left out, where that is below it.
+        """
         return True
 
     @property
@@ -159,7 +162,7 @@ class ClassicTestDriver(TestDriver):
             return
         try:
             if self.copy_test_directory:
-                SPARE.copy_tree(self.test_dir(), self.working_dir())
+                SPARE.copy_tree(self.test_dir(), self.working_dir(), run_dirs(self.env))
             self.output = Log(b"") if self.default_encoding == "binary" else Log("")
             self.set_up()
             self.run()

@@ -13,7 +13,7 @@ import os
 import re
 import stat
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -24,12 +24,12 @@ _OCTAL: Final = re.compile(r"\\([0-7]{3})")
 """How the system writes a blank in the path of a mount."""
 
 
-def copy_tree(source: str, target: str) -> None:
+def copy_tree(source: str, target: str, without: Sequence[str] = ()) -> None:
     """Make *target* a copy of the directory *source*, replacing what was there.
 
     File modes and modification times are kept, symbolic links stay links, directories can be
-    written by their owner.  Sockets, pipes and devices are left out, and so is *target* itself
-    where it lies in *source*.
+    written by their owner.  Sockets, pipes and devices are left out, and so are *target* itself
+    and the directories *without* where they lie in *source*.
 
     Raises:
         OSError: a file cannot be read or written.
@@ -41,10 +41,12 @@ def copy_tree(source: str, target: str) -> None:
         os.makedirs(target)
     except FileNotFoundError:
         os.makedirs(target)
-    fill_tree(source, target, {})
+    fill_tree(source, target, {}, without)
 
 
-def fill_tree(source: str, target: str, there: dict[str, os.stat_result]) -> None:
+def fill_tree(
+    source: str, target: str, there: dict[str, os.stat_result], without: Sequence[str] = ()
+) -> None:
     """Copy what is in *source* to the directory *target*, as `copy_tree` does.
 
     *there* are the plain files that *target* holds, which are overwritten and not made anew;
@@ -53,7 +55,7 @@ def fill_tree(source: str, target: str, there: dict[str, os.stat_result]) -> Non
     Raises:
         OSError: a file cannot be read or written.
     """
-    itself = os.stat(target).st_ino
+    left_out: frozenset[tuple[int, int]] | None = None
     mask = _umask()
     pending = [(source, target)]
     while pending:
@@ -69,12 +71,24 @@ def fill_tree(source: str, target: str, there: dict[str, os.stat_result]) -> Non
                 if entry.is_symlink():
                     os.symlink(os.readlink(entry.path), to_path)
                 elif entry.is_dir():
-                    if entry.inode() == itself and os.path.samefile(entry.path, target):
+                    if left_out is None:  # only now: most tests have files alone
+                        left_out = frozenset(_identities((target, *without)))
+                    if _identity(entry.stat()) in left_out:
                         continue
                     os.mkdir(to_path)
                     pending.append((entry.path, to_path))
                 elif entry.is_file():
                     _copy_file(entry.path, to_path, mask)
+
+
+def _identities(paths: Iterable[str]) -> Iterator[tuple[int, int]]:
+    for path in paths:
+        with contextlib.suppress(OSError):
+            yield _identity(os.stat(path))
+
+
+def _identity(info: os.stat_result) -> tuple[int, int]:
+    return info.st_dev, info.st_ino
 
 
 def _copy_file(source: str, target: str, mask: int, old: os.stat_result | None = None) -> None:

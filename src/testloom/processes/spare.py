@@ -17,6 +17,7 @@ import contextlib
 import os
 import secrets
 import stat
+from collections.abc import Sequence
 from typing import Final
 
 from testloom.processes.files import copy_tree, fill_tree, remove_tree
@@ -44,17 +45,17 @@ class Spare:
         # Not by the number of this process: in a namespace, others have the same.
         self._name = f"{_PREFIX}{secrets.token_hex(8)}"
 
-    def copy_tree(self, source: str, target: str) -> None:
+    def copy_tree(self, source: str, target: str, without: Sequence[str] = ()) -> None:
         """Make *target* a copy of *source*, as `files.copy_tree` does.
 
         Raises:
             OSError: a file cannot be read or written.
         """
         if not self._is_settled or not self._take(target):
-            copy_tree(source, target)
+            copy_tree(source, target, without)
             return
         files, self._files = self._files, {}
-        fill_tree(source, target, files)
+        fill_tree(source, target, files, without)
         for name in files:
             os.unlink(f"{target}/{name}")
 

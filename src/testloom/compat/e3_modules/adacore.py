@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from testloom.compat.e3_modules.drivers import DiffTestDriver
 from testloom.compat.e3_modules.opt_files import BadFormattingError, OptFileParse
+from testloom.drivers.base import run_dirs
 from testloom.drivers.control import TestControl, TestControlCreator, logger
 from testloom.drivers.refiners import LineByLine, OutputRefiner, PatternSubstitute
 from testloom.model.errors import TestAbortWithError
@@ -139,7 +140,7 @@ class AdaCoreLegacyTestDriver(DiffTestDriver):
         if name != _BASELINE and not os.path.isfile(baseline):
             raise TestAbortWithError(f"cannot find output file {name}")
         os.makedirs(self.working_dir(), exist_ok=True)
-        copy_tree(self.test_dir(), self._source)
+        copy_tree(self.test_dir(), self._source, run_dirs(self.env))
         if not os.path.isfile(os.path.join(self._source, name)):
             write_whole(os.path.join(self._source, name), b"")
         script = opt["CMD"] or ""
