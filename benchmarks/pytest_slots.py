@@ -4,7 +4,7 @@
     python benchmarks/pytest_slots.py --only empty     # one of them
     python benchmarks/pytest_slots.py --project DIR    # the tests of a project, instead
 
-Run it with a Python that has testloom's dependencies and pytest-xdist.  The three take turns, one run
+Run it with a Python that has testloom's dependencies and pytest-xdist.  They take turns, one run
 each per round, each round beginning with another; a run with another outcome than the first one of all
 ends the benchmark.
 """
@@ -42,6 +42,18 @@ while time.process_time() < until:
 def test_waits(n):
     time.sleep(0.05)
 """
+SLOW_MODULE = """
+import time
+import pytest
+
+until = time.process_time() + 0.25
+while time.process_time() < until:
+    pass
+
+@pytest.mark.parametrize("n", range(10))
+def test_waits(n):
+    time.sleep(0.05)
+"""
 SHARED = """
 import time
 import pytest
@@ -57,11 +69,14 @@ def test_uses(dear, n):
 SUITES: Mapping[str, Mapping[str, str]] = {
     "empty": {"test_empty.py": EMPTY},
     "slow-collection": {"test_slow.py": SLOW_TO_COLLECT},
+    "slow-modules": {f"test_{n}.py": SLOW_MODULE for n in range(20)},
     "shared-fixtures": {f"test_{n}.py": SHARED for n in range(12)},
 }
+WITH_HEAD_START = {"slow-modules"}
 ABOUT: Mapping[str, str] = {
     "empty": "5,000 empty parametrised tests; goal: -n / slots >= 1.5, serial / slots >= 1",
-    "slow-collection": "5 s of collection, then 200 tests of 50 ms; goal: -n / slots >= 1.6",
+    "slow-collection": "5 s of collection of one module, then 200 tests of 50 ms",
+    "slow-modules": "the same in 20 modules; goal: -n / slots with head start >= 1.6",
     "shared-fixtures": "12 modules, a fixture of 0.2 s in each, 25 tests of 10 ms that use it",
 }
 
@@ -96,6 +111,9 @@ def compare(name: str, suite: Path, rounds: int, count: int, place: str) -> None
         f"pytest -n{count}": ("-p", "xdist", f"-n{count}"),
         f"pytest --slots {count}": ("-p", "testloom.pytest_plugin", "--slots", str(count)),
     }
+    if name in WITH_HEAD_START:
+        slots = ways[f"pytest --slots {count}"]
+        ways[f"slots {count}, head start"] = (*slots, "--testloom-head-start")
     samples: dict[str, list[Sample]] = {way: [] for way in ways}
     outcome = ""
     for number in range(rounds):
@@ -124,11 +142,11 @@ def run(suite: Path, options: Sequence[str], output: Path) -> tuple[Sample, str]
 
 
 def show(samples: Mapping[str, Sequence[Sample]], outcome: str) -> None:
-    """Print a line for each way; the last column is how many times longer it took than slots."""
+    """Print a line for each way; the last column is how many times longer it took than the last one."""
     medians = {way: statistics.median(s.wall_s for s in some) for way, some in samples.items()}
     ours = list(medians.values())[-1]
     print(f"{outcome}; seconds of {len(next(iter(samples.values())))} runs")
-    print(f"{'':20} {'median':>8} {'min':>8} {'max':>8} {'CPU s':>8} {'others':>7} {'/ slots':>8}")
+    print(f"{'':20} {'median':>8} {'min':>8} {'max':>8} {'CPU s':>8} {'others':>7} {'/ last':>8}")
     for way, some in samples.items():
         walls = [sample.wall_s for sample in some]
         cpu_s = statistics.median(sample.cpu_s for sample in some)

@@ -138,3 +138,23 @@ def test_each_unit_runs_once_whatever_slots_do(seed: int) -> None:
         turns.give_back(slot, turn.units[done:])
 
     assert sorted(ran) == list(range(first))
+
+
+def test_what_is_added_later_comes_after_what_waits() -> None:
+    turns = Turns(loose(1), 1)
+    turns.add([Bundle((7, 8))])
+
+    assert turns.left == 3
+    assert (turns.next(0), turns.next(0)) == (Turn((0,)), Turn((7,), 8))
+
+
+def test_after_the_end_nothing_is_given_out_not_even_what_comes_back() -> None:
+    turns = Turns(loose(3), 1)
+    turn = turns.next(0)
+    assert turn is not None
+
+    turns.end()
+    turns.give_back(0, turn.units)
+
+    assert turns.next(0) is None
+    assert turns.left == 3

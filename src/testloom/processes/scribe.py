@@ -9,22 +9,20 @@ busy, the system puts aside the one that has it, and everything here stands stil
     main ── messages ──▶ scribe
          ◀── last words ──
 
-It ends when it has done all that it was sent and nobody can send any more, also when this process
-was killed; it takes no notice of the terminal's signals, which are this process's to handle.
+It is a companion that ends when it has done all that it was sent and nobody can send any more, also when
+this process was killed.
 """
 
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import select
-import signal
 import socket
 from collections.abc import Callable
-from typing import Final, NoReturn
+from typing import Final
 
-from testloom.processes import own_fds, prctl, signals, tree
+from testloom.processes.companion import Companion
 
 _LONGEST: Final = 1 << 18
 """Bytes of a message: more than the system takes."""
@@ -43,26 +41,21 @@ class Scribe:
     """
 
     def __init__(self, do: Callable[[bytes], None], finish: Callable[[], bytes]) -> None:
-        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        own_fds.add(self._channel.fileno())
-        parent = os.getpid()
-        try:
-            self.pid = signals.fork()
-            if self.pid == 0:
-                _be_scribe(parent, theirs, do, finish)
-        except OSError:
-            self._let_go()
-            raise
-        finally:
-            theirs.close()
+        def run(channel: socket.socket, parent: int) -> None:
+            _serve(parent, channel, do)
+            with contextlib.suppress(BrokenPipeError):  # nobody is left to hear them
+                channel.send(b"." + finish()[: _LAST_WORDS - 1])
+
+        self._companion = Companion("testloom-scribe", run)
+
+    @property
+    def pid(self) -> int:
+        """The number of the process."""
+        return self._companion.pid
 
     def send(self, message: bytes) -> bool:
         """Send *message*, which is not empty; False if that cannot be done now or any more."""
-        try:
-            self._channel.send(message, socket.MSG_DONTWAIT)
-        except OSError:
-            return False
-        return True
+        return self._companion.send(message)
 
     def close(self, timeout_s: float) -> bytes | None:
         """Wait until everything is done; return the last words, None if it came to no end.
@@ -70,37 +63,15 @@ class Scribe:
         After *timeout_s* seconds without an end the process is killed.
         """
         words = None
+        channel = self._companion.channel
         with contextlib.suppress(OSError):
-            self._channel.shutdown(socket.SHUT_WR)
-            self._channel.settimeout(timeout_s)
-            words = self._channel.recv(_LAST_WORDS) or None
-        if words is None:
-            tree.signal_all([self.pid], signal.SIGKILL)
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(self.pid, 0)
-        self._let_go()
+            channel.shutdown(socket.SHUT_WR)
+            channel.settimeout(timeout_s)
+            words = channel.recv(_LAST_WORDS) or None
+        if words is not None:
+            self._companion.wait()
+        self._companion.close()
         return None if words is None else words[1:]
-
-    def _let_go(self) -> None:
-        own_fds.discard(self._channel.fileno())
-        self._channel.close()
-
-
-def _be_scribe(
-    parent: int, channel: socket.socket, do: Callable[[bytes], None], finish: Callable[[], bytes]
-) -> NoReturn:
-    """Do what comes, and nothing else ever again."""
-
-    def run() -> None:
-        signals.reset_in_child(ignored=(*signals.STOPPING, signal.SIGTSTP))
-        own_fds.close_all()
-        prctl.set_name("testloom-scribe")
-        gc.freeze()
-        _serve(parent, channel, do)
-        with contextlib.suppress(BrokenPipeError):  # nobody is left to hear them
-            channel.send(b"." + finish()[: _LAST_WORDS - 1])
-
-    signals.be_child(run)
 
 
 def _serve(parent: int, channel: socket.socket, do: Callable[[bytes], None]) -> None:

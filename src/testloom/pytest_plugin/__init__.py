@@ -66,6 +66,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="go on with the last session that was kept: run only what is missing",
     )
+    add(
+        "--testloom-head-start",
+        action="store_true",
+        help="with --slots: begin with plain modules while pytest still collects others",
+    )
     parser.addini(
         "testloom_history",
         "which sessions are kept in testloom's history: 'auto' (with --slots), 'on' or 'off'",

@@ -60,6 +60,8 @@ class Inherited(msgspec.Struct, frozen=True):
     kept: Sequence[Kept]
     marks_output: bool = False
     """Whether main wants to know which output is whose."""
+    first_slot: int = 0
+    """What people know the first of these slots as."""
 
 
 class Ended(KeyboardInterrupt):
@@ -72,9 +74,10 @@ def main(slot: int, channel: socket.socket, session: pytest.Session, inherited: 
     warm_process.prepare(stacks=stacks)
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # as where pytest runs alone
-    os.environ["TESTLOOM_PYTEST_SLOT"] = str(slot)
+    known_as = inherited.first_slot + slot
+    os.environ["TESTLOOM_PYTEST_SLOT"] = str(known_as)
     child = _Child(slot, BlockingChannel(channel), session, inherited)
-    _settle(session.config, slot, stacks)
+    _settle(session.config, known_as, stacks)
     code = 0
     try:
         child.serve()

@@ -7,15 +7,19 @@ finished before have left their reports, and those behind it run again elsewhere
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from testloom.model.fragment import FragmentData
 from testloom.model.outcome import FragmentEnd, Returned
 from testloom.processes.board import NOTHING, Board, Doing
+from testloom.processes.companion import Companion
 from testloom.processes.loop import EventLoop, Timer
+from testloom.pytest_plugin.ahead import Ahead
 from testloom.pytest_plugin.child import Job, encode_job
 from testloom.scheduling.turns import Turn, Turns
+from testloom.scheduling.worker import Worker
 from testloom.workers.warm import WarmPool, WarmWorker
 
 
@@ -48,6 +52,9 @@ class Run(Protocol):
 
     def turned(self) -> None:
         """A turn has ended."""
+
+    def came_ahead(self, one: Ahead, data: FragmentData) -> None:
+        """Take what *one*, who has ended, has left; a lane of *data* may have its slot."""
 
 
 class Order:
@@ -213,3 +220,48 @@ class Single(Lane):
 
     def _put_back(self, units: Sequence[int]) -> None:
         self._mine = tuple(units)
+
+
+class LaneAhead(Worker):
+    """The slot of those who began while pytest collected; they are asked to come to an end."""
+
+    def __init__(
+        self, run: Run, ones: Sequence[Ahead], uid: str, data: FragmentData, slot: int
+    ) -> None:
+        self._run = run
+        self._ones = collections.deque(ones)
+        self._data = data
+        self.timeout_s = ones[0].longest_s
+        super().__init__(uid, None, "", slot, None)
+
+    def start(self) -> Companion:
+        """Let them do what they do, and no more."""
+        for one in self._ones:
+            one.end()
+        return self._ones[0].process
+
+    def watch(self, loop: EventLoop, ended: Callable[[], None]) -> bool:
+        """Take what each of them has left, one after the other."""
+
+        def settle() -> None:
+            one = self._ones.popleft()
+            try:
+                self._run.came_ahead(one, self._data)
+            finally:  # or the scheduler would wait for it for ever
+                if self._ones:
+                    self.process = self._ones[0].process
+                    self.watch(loop, ended)
+                else:
+                    ended()
+
+        return super().watch(loop, settle)
+
+    def terminate(self) -> None:
+        """Have them end what they do."""
+        for one in self._ones:
+            one.terminate()
+
+    def kill(self) -> None:
+        """Kill them, with all that they do."""
+        for one in self._ones:
+            one.process.kill()

@@ -9,7 +9,7 @@ import gc
 import itertools
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,34 +25,61 @@ from testloom.processes.board import Board, Doing
 from testloom.processes.loop import EventLoop
 from testloom.processes.nursery import Nursery
 from testloom.pytest_plugin import child, wire
+from testloom.pytest_plugin.ahead import Ahead
 from testloom.pytest_plugin.bundles import bundles, in_good_order
 from testloom.pytest_plugin.child import Inherited, Job
 from testloom.pytest_plugin.endings import reports_of_death
 from testloom.pytest_plugin.keeping import kept_fixtures
-from testloom.pytest_plugin.lanes import Lane, Order, Single, recipe_of
+from testloom.pytest_plugin.lanes import Lane, LaneAhead, Order, Single, recipe_of
 from testloom.pytest_plugin.limits import limits_of
 from testloom.pytest_plugin.live import Live
 from testloom.pytest_plugin.needs import needs_of
-from testloom.pytest_plugin.telling import Teller
+from testloom.pytest_plugin.telling import Teller, Tells
 from testloom.scheduling import MultiprocessScheduler, Phase
 from testloom.scheduling.turns import Turns
+from testloom.scheduling.worker import Worker
 from testloom.workers.desk import Desk
 from testloom.workers.warm import WarmPool, WarmWorker
 
+MakeTeller = Callable[[pytest.Session, EventLoop, Callable[[BaseException | None], None]], Tells]
 _LOST_IN_A_ROW: Final = 3
+_FIRST: Final = 1e9
+"""A priority above all others."""
 
 
 class SlotRun:
-    """The items of *session*, to be run in *count* slots with *limit_s* for each."""
+    """The items of *session*, to be run in *count* slots with *limit_s* for each.
 
-    def __init__(self, session: pytest.Session, count: int, limit_s: float | None) -> None:
+    Args:
+        ahead: who has begun with some of them already; those who have not ended have their slots.
+        make_teller: makes who is told what comes of them.
+        first_slot: what people know the first slot as.
+    """
+
+    def __init__(
+        self,
+        session: pytest.Session,
+        count: int,
+        limit_s: float | None,
+        *,
+        ahead: Sequence[Ahead] = (),
+        make_teller: MakeTeller = Teller,
+        first_slot: int = 0,
+    ) -> None:
         self._session: Any = session
         self._config = session.config
         self._items: Sequence[Any] = session.items
-        count = min(count, len(self._items))
+        self._ended_ahead = [one for one in ahead if one.has_ended]
+        slots_ahead: dict[int, list[Ahead]] = {}
+        for one in ahead:
+            if one not in self._ended_ahead:
+                slots_ahead.setdefault(one.slot, []).append(one)
+        first = max(slots_ahead, default=-1) + 1
+        count = max(min(count, len(self._items)), first)
         self._limits = limits_of(self._items, limit_s)
         self._needs, limits = needs_of(self._items)
-        found = bundles(self._items, self._together(), self._needs)
+        begun = {unit for one in ahead for unit in one.numbers if unit is not None}
+        found = bundles(self._items, self._together(), {*self._needs, *begun})
         failed, usual_s = self._known()
         self.turns = Turns(in_good_order(found, failed, usual_s, count), count)
         self.board = Board(count + 1)
@@ -60,8 +87,8 @@ class SlotRun:
         desk = Desk(count + 1, lays_out=False)
         self._kept = kept_fixtures(self._items, self._room_for_values)
         self._live = Live(self._config, self._items)
-        self._inherited = Inherited(self.board, desk, self._kept, self._live.is_wanted)
-        self._teller = Teller(session, self.loop, self._end_early)
+        self._inherited = Inherited(self.board, desk, self._kept, self._live.is_wanted, first_slot)
+        self._teller = make_teller(session, self.loop, self._end_early)
         self._parked: list[Lane] = []
         self._lost = 0
         self._error: BaseException | None = None
@@ -73,6 +100,7 @@ class SlotRun:
         self._waiting_singles = len(self._singles)
         self._lanes = itertools.count()
         lanes = [self._lane_uid() for _slot in range(count)]
+        self._lanes_ahead = {lanes[slot]: some for slot, some in slots_ahead.items()}
         for uid in [*self._singles, *lanes]:
             data = FragmentData(uid, Order(), "turns", None)
             dag.update_vertex(uid, data=data, enable_checks=False)
@@ -96,7 +124,11 @@ class SlotRun:
             self._ended,
             jobs=count,
             loop=self.loop,
-            priorities={uid: 1.0 + usual_s.get(n, 0.0) for uid, n in self._singles.items()},
+            priorities={
+                **{uid: 1.0 + usual_s.get(n, 0.0) for uid, n in self._singles.items()},
+                # Slots are given out in this order, and those who are ahead have theirs.
+                **{uid: _FIRST - slot for slot, uid in enumerate(lanes[:first])},
+            },
             needs={uid: self._needs[number] for uid, number in self._singles.items()},
             limits=limits,
         )
@@ -128,11 +160,17 @@ class SlotRun:
         if self.turns.left:
             raise pytest.exit.Exception(f"testloom: {self.turns.left} tests were not run", 3)
 
+    def stop(self, phase: Phase) -> None:
+        """Begin nothing any more, and end what runs."""
+        self._scheduler.stop(phase)
+
     def _run(self) -> None:
         for kept in self._kept:
             kept.lend()
         for number in range(len(self._kept)):
             self._do({self._keeper_slot: Job(keeps=number)})
+        for one in self._ended_ahead:
+            self._take_from(one)
         try:
             self._scheduler.run()
         finally:
@@ -184,7 +222,7 @@ class SlotRun:
         text = output.decode("utf-8", "backslashreplace").strip()
         why = f"testloom: slot {slot} lost {self._lost} processes in a row: {end}\n{text}"
         self._error = pytest.exit.Exception(why, 3)
-        self._stop(Phase.TERMINATING)
+        self.stop(Phase.TERMINATING)
         return False
 
     def gives_way(self, lane: Lane) -> bool:
@@ -208,12 +246,28 @@ class SlotRun:
             self.loop.call_soon(lane.go_on)
         self._parked.clear()
 
+    def came_ahead(self, one: Ahead, data: FragmentData) -> None:
+        """Take what *one*, who has ended, has left; let a lane go on with what it has not run."""
+        self._take_from(one)
+        if self.turns.left:
+            self._scheduler.add(self._lane_uid(), data)
+
     # -- what happens ----------------------------------------------------------------------------
+
+    def _take_from(self, one: Ahead) -> None:
+        """Pass on what *one* has run; the rest is left to lanes."""
+        ran = set()
+        for done in one.results():
+            self._teller.add(done, one.slot)
+            ran.add(done.number)
+        self.turns.add(one.bundles_without(ran))
 
     def _lane_uid(self) -> str:
         return f"lane {next(self._lanes)}"
 
-    def _start(self, uid: str, data: Any, slot: int) -> Lane:
+    def _start(self, uid: str, data: Any, slot: int) -> Worker:
+        if uid in self._lanes_ahead:
+            return LaneAhead(self, self._lanes_ahead[uid], uid, data, slot)
         if uid not in self._singles:
             return Lane(self, self._pool, uid, data, slot)
         self._waiting_singles -= 1
@@ -246,15 +300,12 @@ class SlotRun:
         """Ctrl-C: end what runs; the second time, at once."""
         self._signals += 1
         self._error = KeyboardInterrupt()
-        self._stop(Phase.TERMINATING if self._signals == 1 else Phase.KILLING)
+        self.stop(Phase.TERMINATING if self._signals == 1 else Phase.KILLING)
 
     def _end_early(self, error: BaseException | None) -> None:
         """End the session, because of *error* if there is one."""
         self._error = self._error or error
-        self._stop(Phase.TERMINATING)
-
-    def _stop(self, phase: Phase) -> None:
-        self._scheduler.stop(phase)
+        self.stop(Phase.TERMINATING)
 
     def _do(self, jobs: Mapping[int, Job]) -> None:
         """Let slots do *jobs* that are no turns, and wait until all are done."""

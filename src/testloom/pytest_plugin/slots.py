@@ -26,11 +26,22 @@ def register(config: pytest.Config) -> None:
     limit_s = _limit_s(config.getoption("testloom_timeout"))
     if count == 0:
         return
+    plugins = config.pluginmanager
     why_not = _why_not(config)
     if why_not:
-        config.pluginmanager.register(_StandsBack(why_not), "testloom-slots")
-    else:
-        config.pluginmanager.register(InSlots(count, limit_s), "testloom-slots")
+        plugins.register(_StandsBack("--slots", why_not), "testloom-slots")
+        return
+    plugins.register(InSlots(count, limit_s), "testloom-slots")
+    if config.getoption("testloom_head_start"):
+        from testloom.pytest_plugin import head_start  # noqa: PLC0415 - few sessions want it
+
+        why_not = head_start.why_not(config)
+        wanted: Any = (
+            _StandsBack(head_start.OPTION, why_not)
+            if why_not
+            else head_start.HeadStart(config, count, limit_s)
+        )
+        plugins.register(wanted, "testloom-head-start")
 
 
 def _count(text: str) -> int:
@@ -64,16 +75,17 @@ def _why_not(config: pytest.Config) -> str:
 
 
 class _StandsBack:
-    """Says why there are no slots."""
+    """Says why there is not what *option* asks for."""
 
-    def __init__(self, why: str) -> None:
+    def __init__(self, option: str, why: str) -> None:
+        self._option = option
         self._why = why
 
     def pytest_report_header(self, config: pytest.Config) -> str | None:
         """Say it, once."""
         if hasattr(config, "workerinput"):
             return None
-        return f"testloom: --slots is ignored: {self._why}"
+        return f"testloom: {self._option} is ignored: {self._why}"
 
 
 class InSlots:
@@ -96,8 +108,11 @@ class InSlots:
             return None
         from testloom.pytest_plugin.slot_run import SlotRun  # noqa: PLC0415 - only here is it needed
 
+        head_start = session.config.pluginmanager.getplugin("testloom-head-start")
+        taken_over = getattr(head_start, "taken_over", lambda _items: ())
         try:
-            SlotRun(session, self._count, self._limit_s).run()
+            ahead = taken_over(session.items)
+            SlotRun(session, self._count, self._limit_s, ahead=ahead).run()
         except UsageError as error:
             raise pytest.UsageError(str(error)) from error
         return True

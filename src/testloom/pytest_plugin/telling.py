@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import pytest
 
@@ -26,6 +26,19 @@ def tell(item: Any, reports: Iterable[Any], location: Any) -> None:
     for report in reports:
         hook.pytest_runtest_logreport(report=report)
     hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=location)
+
+
+class Tells(Protocol):
+    """Who is told what has come of tests, by a `SlotRun`."""
+
+    def add(self, done: wire.Item, slot: int) -> None:
+        """Hear of what *slot* has told."""
+
+    def tell_all(self) -> None:
+        """Keep nothing back any more."""
+
+    def pass_on(self, item: Any, reports: Sequence[Any], location: Any, slot: int) -> None:
+        """Hear of *reports* of *item*."""
 
 
 class Teller:

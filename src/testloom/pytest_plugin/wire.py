@@ -139,10 +139,15 @@ class Gathered:
 
     def packed(self) -> bytes:
         """Return everything; text that is no Unicode is escaped."""
-        try:
-            return _encode(self.item)
-        except UnicodeEncodeError:
-            return _encode(_readable(msgspec.to_builtins(self.item, enc_hook=repr)))
+        return encode(self.item)
+
+
+def encode(done: Item) -> bytes:
+    """Return *done* as bytes; text that is no Unicode is escaped."""
+    try:
+        return _encode(done)
+    except UnicodeEncodeError:
+        return _encode(_readable(msgspec.to_builtins(done, enc_hook=repr)))
 
 
 def kept_of(done: Item) -> Item:

@@ -65,20 +65,32 @@ class Turns:
 
     def __init__(self, bundles: Iterable[Bundle], slots: int) -> None:
         self._slots = slots
-        self._waiting = collections.deque(
-            _Begun(collections.deque(bundle.units), bundle.is_whole, len(bundle.units) == 1)
-            for bundle in bundles
-        )
+        self._waiting: collections.deque[_Begun] = collections.deque()
         self._own: dict[int, _Begun] = {}
         """Slot -> the bundle that it has begun."""
         self._begun: dict[int, _Begun] = {}
         """Slot -> the bundle that its turn is from; not there if it is of units from anywhere."""
-        self.left = sum(len(bundle.left) for bundle in self._waiting)
+        self.left = 0
         """How many units are in nobody's hands."""
         self._mean_s: float | None = None
+        self._is_over = False
+        self.add(bundles)
+
+    def add(self, bundles: Iterable[Bundle]) -> None:
+        """Let *bundles* run, too, after what is waiting."""
+        for bundle in bundles:
+            units = collections.deque(bundle.units)
+            self._waiting.append(_Begun(units, bundle.is_whole, len(units) == 1))
+            self.left += len(units)
+
+    def end(self) -> None:
+        """Give out nothing any more."""
+        self._is_over = True
 
     def next(self, slot: int) -> Turn | None:
         """Return what *slot* is to run next; None if there is nothing for it now."""
+        if self._is_over:
+            return None
         bundle = self._own.get(slot)
         if bundle is None or not bundle.left:
             self._own.pop(slot, None)
