@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -24,7 +25,9 @@ def group() -> Iterator[Cgroup]:
 
 def sleeper(group: Cgroup, code: str = "setsid sleep 99 & echo; wait") -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        ["sh", "-c", f"echo 0 >{group.path}/cgroup.procs; {code}"], stdout=subprocess.PIPE
+        ["sh", "-c", f"echo 0 >{group.path}/cgroup.procs; {code}"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     )
 
 
@@ -58,6 +61,39 @@ def test_waiting_for_a_group_takes_no_longer_than_it_may(group: Cgroup) -> None:
     assert not group.wait_empty(0.01)
     assert group.kill()
     see_off(child)
+
+
+def test_a_group_is_empty_when_its_last_member_ends_by_itself(group: Cgroup) -> None:
+    child = sleeper(group, "echo; read _")
+    assert child.stdout is not None
+    child.stdout.readline()
+    ends = threading.Thread(target=child.communicate)
+
+    ends.start()  # closes its standard input
+
+    assert group.wait_empty(20.0)
+    ends.join()
+
+
+def test_warming_moves_nobody_and_leaves_no_thread(group: Cgroup) -> None:
+    before = cgroup.place(), threading.active_count()
+
+    cgroup.start_warming()
+    cgroup.start_warming()
+    cgroup.finish_warming()
+
+    assert (cgroup.place(), threading.active_count()) == before
+    assert group.is_empty()
+
+
+def test_without_groups_nothing_is_warmed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cgroup, "_mount", lambda _controller: None)
+    before = threading.active_count()
+
+    cgroup.start_warming()
+
+    assert threading.active_count() == before
+    cgroup.finish_warming()
 
 
 def test_groups_that_were_made_below_are_removed_with_it(group: Cgroup) -> None:

@@ -12,8 +12,11 @@ one is made beside them.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import select
+import threading
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -22,6 +25,8 @@ from testloom.processes.clock import SystemClock
 from testloom.processes.identity import Identity, own
 
 _PREFIX: Final = "testloom-"
+_WAITED_FOR: Final = 64
+"""How many members of a group are waited for one by one: each takes a descriptor."""
 
 
 class Cgroup:
@@ -81,26 +86,43 @@ class Cgroup:
             return True
 
     def wait_empty(self, timeout_s: float) -> bool:
-        """Wait until nobody is in the group; the kernel tells by a priority event."""
+        """Wait until nobody is in the group.
+
+        The kernel tells by a priority event, but of each group only once in ten milliseconds.  So
+        those who are in it are waited for, too.
+        """
         clock = SystemClock()
         until = clock.now() + timeout_s
-        try:
-            fd = os.open(f"{self.path}/cgroup.events", os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            return True
-        try:
+        with contextlib.ExitStack() as open_fds:
+            try:
+                fd = os.open(f"{self.path}/cgroup.events", os.O_RDONLY | os.O_CLOEXEC)
+            except OSError:
+                return True
+            open_fds.callback(os.close, fd)
             poller = select.poll()
             poller.register(fd, select.POLLPRI)
-            while b"populated 0" not in os.pread(fd, 4096, 0):
-                left_s = until - clock.now()
-                if left_s <= 0:
-                    return False
-                poller.poll(left_s * 1000)
-            return True
-        except OSError:
-            return True
-        finally:
-            os.close(fd)
+            for pid in itertools.islice(self._members(), _WAITED_FOR):
+                with contextlib.suppress(OSError):  # it has gone
+                    pidfd = os.pidfd_open(pid)
+                    open_fds.callback(os.close, pidfd)
+                    poller.register(pidfd, select.POLLIN)
+            try:
+                while b"populated 0" not in os.pread(fd, 4096, 0):
+                    left_s = until - clock.now()
+                    if left_s <= 0:
+                        return False
+                    for ready, _ in poller.poll(left_s * 1000):
+                        if ready != fd:
+                            poller.unregister(ready)
+            except OSError:
+                pass
+        return True
+
+    def _members(self) -> Iterator[int]:
+        """Yield who is in the group and in those below it, as far as they can be read."""
+        for path, _directories, _files in os.walk(self.path):
+            with contextlib.suppress(OSError), open(f"{path}/cgroup.procs", "rb") as file:
+                yield from map(int, file.read().split())
 
     def remove(self) -> None:
         """Remove the group and those that were made below it, as far as they are empty."""
@@ -125,6 +147,29 @@ def make(name: str) -> Cgroup | None:
         group.remove()
         return None
     return group
+
+
+_warming: list[threading.Thread] = []
+
+
+def start_warming() -> None:
+    """Have the kernel get ready to move processes, while this one does something else.
+
+    For whoever moves first within some 20 ms it waits until each processor has been somewhere else
+    (a grace period of RCU), which takes 5 to 15 ms.  So this process is "moved" to where it is, some
+    time before workers are.  Whoever forks calls `finish_warming` before.
+    """
+    here = place()
+    if here is not None:
+        thread = threading.Thread(target=Cgroup(here).enter, name="testloom-cgroup", daemon=True)
+        thread.start()
+        _warming.append(thread)
+
+
+def finish_warming() -> None:
+    """Wait until the kernel is ready, if that was asked for."""
+    while _warming:
+        _warming.pop().join()
 
 
 def make_in(parent: str, name: str) -> Cgroup | None:

@@ -28,7 +28,7 @@ from typing import Final, NoReturn
 import msgspec
 
 from testloom.processes import keys, own_fds, prctl, signals, streams, tree
-from testloom.processes.cgroup import Cgroup
+from testloom.processes.cgroup import Cgroup, finish_warming
 from testloom.processes.cgroup import make as make_cgroup
 from testloom.processes.namespaces import Cell
 
@@ -123,6 +123,7 @@ class Nursery:
             os.close(lifeline_reader)
 
     def _prepare(self, *, with_threads: bool) -> None:
+        finish_warming()
         if threading.active_count() > 1 and not with_threads:
             names = ", ".join(t.name for t in threading.enumerate()[1:])
             raise RuntimeError(f"cannot fork workers while other threads run: {names}")
@@ -514,12 +515,10 @@ class NurseryServer:
         self._poller.modify(self._control.fileno(), events)
 
     def _kill_everything(self) -> None:
-        for group in self._groups.values():
-            group.kill()
-            group.remove()
-        tree.kill_below(os.getpid())
         if self._cgroup is not None:
             self._cgroup.kill()
+        tree.kill_below(os.getpid())
+        if self._cgroup is not None:
             self._cgroup.remove()
 
 

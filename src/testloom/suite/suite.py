@@ -33,7 +33,7 @@ from testloom.model.names import shown
 from testloom.model.secrets import redacted, without_users
 from testloom.model.summary import RunInfo, Summary
 from testloom.model.test import BrokenTest
-from testloom.processes import own_fds, signals, streams
+from testloom.processes import cgroup, own_fds, signals, streams
 from testloom.processes.clock import SystemClock
 from testloom.processes.garbage import making_much
 from testloom.processes.system import new_env
@@ -232,6 +232,7 @@ class Testsuite:
         options = line.options
         root = self.config.root if self.config else os.getcwd()
         distributor = started(options.distributor, root)
+        cgroup.start_warming()
         with open_run_dir(options.output_dir) as run_dir:
             reporting = Reporting.of(options, run_dir.path, self._plugin_reports)
             self.output_dir = self.env.output_dir = run_dir.path

@@ -45,7 +45,7 @@ from testloom.discovery.yaml_tests import MISSING_DRIVER
 from testloom.drivers.programs import quoted
 from testloom.journal.rundir import RunDir
 from testloom.model.errors import UsageError
-from testloom.processes import signals
+from testloom.processes import cgroup, signals
 from testloom.processes.garbage import making_much
 from testloom.suite import preparing
 from testloom.suite import suite as native
@@ -296,6 +296,7 @@ class TestsuiteCore(native.Testsuite):
     ) -> RunOutcome:
         options = line.options
         distributor = started(options.distributor, os.getcwd())
+        cgroup.start_warming()
         with making_much():
             the_plan = self.plan(self.test_list)
         self.use_multiprocessing = self.env.use_multiprocessing = self.compute_use_multiprocessing()
