@@ -53,6 +53,15 @@ def test_one_that_runs_has_no_exit_status_and_is_killed_when_it_is_let_go() -> N
     assert not companion.send(b"x")
 
 
+def following(first: Companion) -> Companion:
+    """Start one that waits for the end of *first*, and tells what came."""
+
+    def follow(channel: socket.socket, parent: int) -> None:
+        channel.send(b"over" if first.is_over(channel, parent) else b"news")
+
+    return Companion("testloom-test", follow)
+
+
 @pytest.mark.parametrize("has_been_waited_for", [True, False])
 def test_another_one_begins_when_it_has_ended(*, has_been_waited_for: bool) -> None:
     first = Companion("testloom-test", listen)
@@ -60,10 +69,7 @@ def test_another_one_begins_when_it_has_ended(*, has_been_waited_for: bool) -> N
         first.send(b"x")
         first.wait()
 
-    def follow(channel: socket.socket, parent: int) -> None:
-        channel.send(b"over" if first.is_over(channel, parent) else b"news")
-
-    second = Companion("testloom-test", follow)
+    second = following(first)
     first.send(b"x")
 
     assert second.channel.recv(100) == b"over"
@@ -73,11 +79,7 @@ def test_another_one_begins_when_it_has_ended(*, has_been_waited_for: bool) -> N
 
 def test_another_one_that_hears_something_does_not_wait_for_it() -> None:
     first = Companion("testloom-test", listen)
-
-    def follow(channel: socket.socket, parent: int) -> None:
-        channel.send(b"over" if first.is_over(channel, parent) else b"news")
-
-    second = Companion("testloom-test", follow)
+    second = following(first)
     second.send(b"x")
 
     assert second.channel.recv(100) == b"news"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+import select
 import subprocess
 import sys
 import textwrap
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -89,11 +90,12 @@ def run_pytest(project: Path, tmp_path: Path) -> RunPytest:
 
 
 @pytest.fixture
-def start_pytest(project: Path) -> Callable[..., subprocess.Popen[str]]:
-    """Start pytest in the project, and go on."""
+def start_pytest(project: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start pytest in the project, and go on; it is killed in the end, if it still runs."""
+    started = []
 
     def start(*arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        session = subprocess.Popen(
             [sys.executable, "-P", "-m", "pytest", *PLUGINS, *arguments],
             cwd=project,
             env=environment(),
@@ -101,8 +103,46 @@ def start_pytest(project: Path) -> Callable[..., subprocess.Popen[str]]:
             stderr=subprocess.STDOUT,
             text=True,
         )
+        started.append(session)
+        return session
 
-    return start
+    yield start
+    for session in started:
+        with session:
+            session.kill()
+
+
+class Ear:
+    """A pipe through which tests of a session tell things, a line each."""
+
+    def __init__(self, path: Path) -> None:
+        self.tell = f"""
+def tell(what):
+    with open({str(path)!r}, "w") as pipe: pipe.write(f"{{what}}\\n")
+"""
+        """The source of the function that tells."""
+        os.mkfifo(path)
+        self._reader = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+
+    def line(self) -> str:
+        """Return the next line; fail if none comes."""
+        text = b""
+        while not text.endswith(b"\n"):
+            assert select.select([self._reader], [], [], LIMIT_S)[0], f"nothing came after {text!r}"
+            text += os.read(self._reader, 1)
+        return text.decode().rstrip("\n")
+
+    def close(self) -> None:
+        """Listen no more."""
+        os.close(self._reader)
+
+
+@pytest.fixture
+def ear(tmp_path: Path) -> Iterator[Ear]:
+    """Give a pipe for what tests tell."""
+    ear = Ear(tmp_path / "ear")
+    yield ear
+    ear.close()
 
 
 def environment() -> dict[str, str]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.pytest_plugin.conftest import Ear
 
 pytestmark = pytest.mark.slow
 LIMIT_S = 60.0
@@ -298,53 +300,36 @@ def test_a_wrong_option_is_one_line_and_exit_status_4(
 def test_ctrl_c_ends_the_session_as_in_pytest_and_leaves_nothing(
     write: Callable[..., None],
     start_pytest: Callable[..., subprocess.Popen[str]],
-    tmp_path: Path,
+    ear: Ear,
     times: int,
 ) -> None:
-    # The tests tell through a pipe when they run, and the fixture when it is torn down.
-    fifo = tmp_path / "fifo"
-    os.mkfifo(fifo)
+    # Tests tell when they run, and the fixture when it is torn down.
     write(
         **{
             "test_it.py": f"""
-                import os, signal, threading, pytest
-                def tell(what):
-                    with open({str(fifo)!r}, "w") as pipe: pipe.write(what)
-                @pytest.fixture
-                def torn():
-                    yield
-                    tell("torn\\n")
-                    {"threading.Event().wait()" if times == 2 else ""}
-                def test_a(torn): tell(f"{{os.getpid()}}\\n"); threading.Event().wait()
-            """
+import os, signal, threading, pytest
+{ear.tell}
+@pytest.fixture
+def torn():
+    yield
+    tell("torn")
+    {"threading.Event().wait()" if times == 2 else ""}
+def test_a(torn): tell(os.getpid()); threading.Event().wait()
+"""
         }
     )
-    reader = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
     session = start_pytest("--slots", "2")
-    try:
-        pid = int(line_of(reader))
+    pid = int(ear.line())
+    session.send_signal(signal.SIGINT)
+    assert ear.line() == "torn"
+    if times == 2:
         session.send_signal(signal.SIGINT)
-        assert line_of(reader) == "torn\n"
-        if times == 2:
-            session.send_signal(signal.SIGINT)
-        out, _ = session.communicate(timeout=LIMIT_S)
-    finally:
-        session.kill()
-        os.close(reader)
+    out, _ = session.communicate(timeout=LIMIT_S)
 
     assert session.returncode == 2
     assert "KeyboardInterrupt" in out
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
-
-
-def line_of(reader: int) -> str:
-    """Return the next line of a pipe; fail if none comes."""
-    text = b""
-    while not text.endswith(b"\n"):
-        assert select.select([reader], [], [], LIMIT_S)[0], f"nothing came after {text!r}"
-        text += os.read(reader, 4096)
-    return text.decode()
 
 
 def test_of_a_thousand_tests_exactly_the_thirty_that_die_fail(

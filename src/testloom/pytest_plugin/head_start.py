@@ -25,7 +25,7 @@ from testloom.processes import own_fds
 from testloom.processes.clock import SystemClock
 from testloom.processes.loop import EventLoop
 from testloom.processes.spool import Spool
-from testloom.pytest_plugin import wire
+from testloom.pytest_plugin import live, wire
 from testloom.pytest_plugin.ahead import END, TERMINATE, Ahead
 from testloom.pytest_plugin.limits import limits_of
 from testloom.pytest_plugin.slot_run import SlotRun
@@ -58,12 +58,13 @@ def why_not(config: pytest.Config) -> str:
         ("newfirst", "--nf orders"),
         ("stepwise", "--sw chooses"),
         ("testloom_resume", "--testloom-resume chooses"),
-        ("collectonly", "--collect-only does not run"),
     ):
         if getattr(option, name, None):
             return f"{shown} tests only when all are known"
-    if getattr(option, "capture", "fd") == "no":
-        return "-s shows output as it comes"
+    if option.collectonly:
+        return "--collect-only runs nothing"
+    if shown := live.wanted_by(config):
+        return f"{shown} shows output as it comes"
     return _who_has_a_say(config)
 
 
@@ -114,7 +115,8 @@ class HeadStart:
         module = self._found[-1].getparent(pytest.Module) if self._found else None
         if module is None or module.nodeid != report.nodeid:
             return
-        found, self._found = self._found, []
+        found = [item for item in self._found if item.getparent(pytest.Module) is module]
+        self._found.clear()  # what else is in it is of no module
         why = _why_late(found, module)
         if why:
             self._late = self._late or why

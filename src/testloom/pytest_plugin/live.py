@@ -18,6 +18,14 @@ from testloom.model.names import shown_line
 _SIGN: Final = b"\0testloom item "
 
 
+def wanted_by(config: pytest.Config) -> str:
+    """Return what asks for output as it comes; empty if nothing does."""
+    if config.getoption("capture", "fd") == "no":
+        return "-s"
+    has_logging = config.pluginmanager.hasplugin("logging")  # else it has no such setting
+    return "log_cli" if has_logging and config.getini("log_cli") else ""
+
+
 def mark(number: int) -> None:
     """In a slot: what is printed from now on is of item *number*."""
     for stream in (sys.stdout, sys.stderr):
@@ -36,10 +44,7 @@ class Live:
         self._begun: dict[int, bytes] = {}
         """Slot -> the beginning of a line."""
         self._labels: dict[int, str] = {}
-        has_logging = config.pluginmanager.hasplugin("logging")  # else it has no such setting
-        self.is_wanted = config.getoption("capture", "fd") == "no" or (
-            has_logging and bool(config.getini("log_cli"))
-        )
+        self.is_wanted = bool(wanted_by(config))
 
     def heard(self, slot: int, chunk: bytes) -> None:
         """Write the lines that are complete."""
