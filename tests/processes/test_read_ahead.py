@@ -1,9 +1,10 @@
-"""A walk that has to wait for the disk is helped by threads that read the same ahead of it."""
+"""A walk that has to wait for the disk is helped by a process that reads the same ahead of it."""
 
 from __future__ import annotations
 
 import itertools
 import os
+import signal
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -15,6 +16,8 @@ from testloom.processes import read_ahead
 from testloom.processes.read_ahead import ReadAhead
 
 TESTS = 100
+
+pytestmark = pytest.mark.usefixtures("nothing_is_left", "in_time")
 
 
 @pytest.fixture
@@ -31,24 +34,32 @@ def tree(tmp_path: Path) -> Path:
 
 
 class Seen:
-    """What is read, and in what threads."""
+    """What is read, and by whom: noted in a file, because that is done elsewhere."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.files: list[str] = []
-        self.threads: set[str] = set()
+    def __init__(self, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._log = log
+        log.touch()
         read = read_ahead._read_file
 
         def note(path: str) -> None:
-            self.files.append(path)
-            self.threads.add(threading.current_thread().name)
+            with log.open("a") as file:
+                file.write(f"{os.getpid()} {path}\n")
             read(path)
 
         monkeypatch.setattr(read_ahead, "_read_file", note)
 
+    @property
+    def files(self) -> list[str]:
+        return [line.partition(" ")[2] for line in self._log.read_text().splitlines()]
+
+    @property
+    def pids(self) -> set[int]:
+        return {int(line.partition(" ")[0]) for line in self._log.read_text().splitlines()}
+
 
 @pytest.fixture
-def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
-    return Seen(monkeypatch)
+def seen(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Seen:
+    return Seen(tmp_path_factory.mktemp("log") / "seen", monkeypatch)
 
 
 @pytest.fixture
@@ -76,14 +87,28 @@ def walk(ahead: ReadAhead, top: Path) -> list[str]:
 def test_all_that_the_walk_comes_to_is_read(tree: Path, seen: Seen, slow: None) -> None:
     with closing(ReadAhead(below, ["test.yaml"])) as ahead:
         walked = walk(ahead, tree)
-        for thread in ahead._threads:
-            thread.join(20.0)
+        assert ahead._companion is not None
+        assert ahead._companion.wait() == 0
 
     read = {os.path.dirname(path) for path in seen.files}
     assert len(seen.files) == len(read)
     assert read <= set(walked)
     assert len(read) > TESTS / 2  # the others it had come to before
-    assert seen.threads == {"read-ahead"}
+    assert len(seen.pids) == 1
+    assert os.getpid() not in seen.pids
+
+
+def test_one_directory_that_has_them_all_is_enough_for_many_readers(
+    tree: Path, seen: Seen, slow: None
+) -> None:
+    """Those who find nothing to do wait for what is found meanwhile."""
+    with closing(ReadAhead(below, ["test.yaml"])) as ahead:
+        for _ in range(32):
+            ahead.entered([str(tree)])
+        assert ahead._companion is not None
+        assert ahead._companion.wait() == 0
+
+    assert len(seen.files) == TESTS
 
 
 def test_who_need_not_wait_is_not_helped(
@@ -106,26 +131,44 @@ def test_a_sleep_now_and_then_is_nothing(
     assert not seen.files
 
 
-def test_nothing_is_read_once_the_walk_is_over(tree: Path, seen: Seen, slow: None) -> None:
-    with closing(ReadAhead(below, ["test.yaml"])) as ahead:
-        walk(ahead, tree)
-    before = len(seen.files)
+def test_nothing_is_read_once_the_walk_is_over(tree: Path, slow: None) -> None:
+    def never(path: str, names: Iterator[str]) -> Iterable[str]:
+        signal.pause()
+        return ()
 
-    assert not [thread for thread in threading.enumerate() if thread.name == "read-ahead"]
-    assert len(seen.files) == before
+    with closing(ReadAhead(never, ["test.yaml"])) as ahead:
+        for _ in range(32):
+            ahead.entered([str(tree)])
+        assert ahead._companion is not None
+        assert ahead._companion.poll() is None
+
+    assert ahead._companion.poll() == -signal.SIGKILL
 
 
 def test_what_cannot_be_read_is_left_to_the_walk(tree: Path, seen: Seen, slow: None) -> None:
     with closing(ReadAhead(below, ["test.yaml"])) as ahead:
         for _ in range(32):
             ahead.entered([str(tree / "gone"), "with\0nul", str(tree / "g0" / "t00")])
-        for thread in ahead._threads:
-            thread.join(20.0)
+        assert ahead._companion is not None
+        ahead._companion.wait()
 
     assert seen.files == [str(tree / "g0" / "t00" / "test.yaml")]
 
 
-def test_it_does_without_threads_where_there_can_be_none(
+def test_it_does_without_where_there_can_be_no_process(
+    tree: Path, seen: Seen, slow: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> int:
+        raise BlockingIOError("there are too many")
+
+    monkeypatch.setattr(os, "fork", refuse)
+    with closing(ReadAhead(below, ["test.yaml"])) as ahead:
+        assert len(walk(ahead, tree)) == TESTS + 4
+
+    assert not seen.files
+
+
+def test_one_thread_is_enough_where_there_can_be_no_more(
     tree: Path, seen: Seen, slow: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(_thread: threading.Thread) -> None:
@@ -133,6 +176,9 @@ def test_it_does_without_threads_where_there_can_be_none(
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
     with closing(ReadAhead(below, ["test.yaml"])) as ahead:
-        assert len(walk(ahead, tree)) == TESTS + 4
+        for _ in range(32):
+            ahead.entered([str(tree)])
+        assert ahead._companion is not None
+        assert ahead._companion.wait() == 0
 
-    assert not seen.files
+    assert len(seen.files) == TESTS
