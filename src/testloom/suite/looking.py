@@ -76,12 +76,16 @@ class Looking:
         with contextlib.suppress(OSError):
             self._scribe = Scribe(look, lambda: b"%d" % count)
 
+    def send_rest(self) -> None:
+        """Take note that there will be no more."""
+        if self._scribe is not None and self._waiting and self._is_worth_it:
+            self._send()
+
     def finish(self) -> Mapping[str, bytes]:
         """Return the digests of the directories that have been looked at, for `Fingerprints`."""
         if self._scribe is None or self._memory is None:
             return {}
-        if self._waiting and self._is_worth_it:
-            self._send()
+        self.send_rest()
         count = int(self._end(_PATIENCE_S) or 0)
         found = [self._memory[at * SIZE : (at + 1) * SIZE] for at in range(count)]
         pairs = zip(self._sent, found, strict=False)

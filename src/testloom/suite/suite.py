@@ -134,7 +134,8 @@ class Testsuite:
         """What people should know besides results: shown at the end of the run."""
         self._on_test: Callable[[str], None] = lambda _directory: None
         """Told of each directory that tests are found in."""
-        self._digests: Mapping[str, bytes] = {}
+        self._looking: Looking | None = None
+        """Who looks at the files of tests meanwhile, in a run."""
         """What is known of the files in such directories."""
         self._resumed: Resumed | None = None
         self._places: Places
@@ -215,12 +216,12 @@ class Testsuite:
         return OpenSuite(self, args)
 
     def _main(self, args: list[str] | None) -> tuple[int, int]:
-        with self.opened(args) as line:
-            with making_much(), contextlib.closing(Looking(self._not_looked_at)) as looking:
+        with self.opened(args) as line, contextlib.closing(Looking(self._not_looked_at)) as looking:
+            with making_much():
                 if not self._is_listing:
-                    self._on_test = looking.add
+                    self._on_test, self._looking = looking.add, looking
                 tests = self.get_test_list(list(line.options.paths))
-                self._digests = looking.finish()
+                looking.send_rest()
             tests, self.broken_tests = self._earlier.choose(tests, self.broken_tests)
             if self._is_listing:
                 return 0, self._list(self._share_of(tests))
@@ -447,7 +448,8 @@ class Testsuite:
             adjust=adjust,
         )
         self._division = keep_share(the_plan, self.options)
-        note_fingerprints(the_plan, tests, self._not_looked_at, self._digests)
+        digests = self._looking.finish() if self._looking else {}
+        note_fingerprints(the_plan, tests, self._not_looked_at, digests)
         return the_plan
 
     def _info(self, run_dir: RunDir, options: RunOptions, the_plan: Plan) -> RunInfo:
