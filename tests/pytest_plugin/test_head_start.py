@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import signal
@@ -145,7 +146,15 @@ def test_where_collecting_fails_nothing_has_run_for_pytest(
         ),
         (
             "@pytest.fixture(scope='module', params=[1])\ndef some(): pass\ndef test_it(some): pass\n",
-            "test_a.py::test_it[1] uses fixture 'some', which has parameters",
+            "test_a.py::test_it[1] has parameters for more than a function",
+        ),
+        (
+            "@pytest.mark.parametrize('n', [1], scope='module')\ndef test_it(n): pass\n",
+            "test_a.py::test_it[1] has parameters for more than a function",
+        ),
+        (
+            "import testloom\n@testloom.run_scoped\ndef once(): pass\ndef test_it(): pass\n",
+            "fixture 'once' is run_scoped",
         ),
         ("@pytest.mark.exclusive\ndef test_it(): pass\n", "has the marker 'exclusive'"),
         ("@pytest.mark.group('g')\ndef test_it(): pass\n", "has the marker 'group'"),
@@ -178,8 +187,7 @@ def test_who_chooses_tests_late_has_its_way(
 
     assert (project / "ran").exists()
     assert session.outcomes == {"test_b::test_later": "passed", "zz.test_c::test_it": "passed"}
-    assert "testloom: no head start: " in session.out
-    assert "may change what was collected" in session.out
+    assert "conftest.py has the hook pytest_collection_modifyitems" in session.out
 
 
 @pytest.mark.parametrize(
@@ -190,6 +198,7 @@ def test_who_chooses_tests_late_has_its_way(
         (("-m", "not it"), "-m chooses tests only when all are known"),
         (("--lf",), "--lf chooses tests only when all are known"),
         (("--ff",), "--ff orders tests only when all are known"),
+        (("test_it.py::test_it",), "node ids choose tests only when all are known"),
         (("-s",), "-s shows output as it comes"),
         (("--log-level=INFO", "-o", "log_cli=true"), "log_cli shows output as it comes"),
     ],
@@ -205,20 +214,104 @@ def test_it_stands_back_with_one_line(
     assert session.out.count(f"testloom: --testloom-head-start is ignored: {why}\n") == 1
 
 
+@pytest.mark.parametrize(
+    "hook",
+    [
+        "pytest_collection",
+        "pytest_collection_modifyitems",
+        "pytest_collection_finish",
+        "pytest_runtestloop",
+    ],
+)
 def test_plugins_that_have_a_say_are_named(
-    write: Callable[..., None], run_pytest: Callable[..., Any]
+    write: Callable[..., None], run_pytest: Callable[..., Any], hook: str
 ) -> None:
-    write(
-        **{
-            "conftest.py": "def pytest_collection_modifyitems(items): items.reverse()\n",
-            "test_it.py": "def test_it(): pass\n",
-        }
-    )
+    write(**{"conftest.py": f"def {hook}(): pass\n", "test_it.py": "def test_it(): pass\n"})
 
     out = run_pytest(*OPTIONS).out
 
     assert "--testloom-head-start is ignored: " in out
-    assert "conftest.py may change what was collected" in out
+    assert f"conftest.py has the hook {hook}\n" in out
+
+
+WAITS_FOR_LATER = """
+import os, pathlib, pytest, time
+def wait_for(name):
+    until = time.monotonic() + 30
+    while not pathlib.Path(name).exists():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+"""
+"""What a module begins with whose tests wait for what is done when all is collected."""
+LATER = WAITS.replace("later(wide): pass", "later(wide): open('later', 'w').close()")
+"""A module whose test runs then."""
+
+
+def test_what_is_behind_a_long_test_is_run_by_others(
+    write: Callable[..., None], run_pytest: Callable[..., Any]
+) -> None:
+    write(
+        **{
+            "test_a.py": f"{SLOW}{WAITS_FOR_LATER}{TELLS}"
+            "def test_long(): wait_for('short')\n"
+            "def test_short(): open('short', 'w').close()\n",
+            "test_b.py": WAITS,
+        }
+    )
+
+    session = run_pytest(*OPTIONS)
+
+    assert session.last_line == "4 passed"
+
+
+def test_a_class_that_shares_something_stays_with_who_has_begun_it(
+    write: Callable[..., None], run_pytest: Callable[..., Any]
+) -> None:
+    write(
+        **{
+            "test_a.py": f"""{SLOW}{WAITS_FOR_LATER}
+class TestIt:
+    @classmethod
+    def setup_class(cls): cls.pid = os.getpid()
+    def test_1(self):
+        open("ran", "w").close()
+        wait_for("later")
+    def test_2(self): assert self.pid == os.getpid(); type(self).seen = True
+    def test_3(self): assert self.seen
+""",
+            "test_b.py": LATER,
+        }
+    )
+
+    session = run_pytest(*OPTIONS)
+
+    assert session.last_line == "4 passed"
+
+
+def test_what_goes_wrong_when_a_module_is_torn_down_is_told_of_its_last_test(
+    write: Callable[..., None], run_pytest: Callable[..., Any]
+) -> None:
+    write(
+        **{
+            "test_a.py": f"""{SLOW}{WAITS_FOR_LATER}
+@pytest.fixture(scope="module")
+def server():
+    yield
+    raise LookupError("not to be stopped")
+def test_first(server):
+    open("ran", "w").close()
+    wait_for("later")
+def test_second(server): pass
+""",
+            "test_b.py": LATER,
+        }
+    )
+
+    session = run_pytest(*OPTIONS)
+
+    assert session.last_line == "3 passed, 1 error"
+    assert "ERROR at teardown of test_second" in session.out
+    assert "LookupError: not to be stopped" in session.out
 
 
 def test_each_test_is_in_the_history_once(
@@ -228,9 +321,14 @@ def test_each_test_is_in_the_history_once(
 
     run_pytest(*OPTIONS, "--testloom-report=json=report.json")
 
-    report = (project / "report.json").read_text()
-    assert report.count('"name":"test_a.py::test_fails"') == 1
-    assert report.count('"name":"test_a.py::test_tells"') == 1
+    results = json.loads((project / "report.json").read_text())["results"]
+    assert sorted(result["name"] for result in results) == [
+        "test_a.py::test_fails",
+        "test_a.py::test_tells",
+        "test_b.py::test_later",
+    ]
+    began = {result["name"]: result["started_s"] for result in results}
+    assert 0 < began["test_a.py::test_tells"] < began["test_a.py::test_fails"]
 
 
 def test_what_one_who_was_killed_has_not_told_runs_again(
@@ -321,6 +419,37 @@ def test_nobody_is_left_behind_when_collecting_is_ended(
     session.communicate(timeout=LIMIT_S)
 
     assert session.returncode == (2 if how is signal.SIGINT else -how)
+    assert ends(running)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_nobody_is_left_behind_who_tears_down_for_ever(
+    write: Callable[..., None],
+    start_pytest: Callable[..., subprocess.Popen[str]],
+    ear: Ear,
+    how: signal.Signals,
+) -> None:
+    write(
+        **{
+            "conftest.py": f"""
+import os, pytest, threading
+{ear.tell}
+@pytest.fixture(scope="session")
+def server():
+    yield
+    tell(os.getpid())
+    threading.Event().wait()
+""",
+            "test_a.py": f"{SLOW}def test_it(request): request.getfixturevalue('server')\n",
+            "test_b.py": "import threading; threading.Event().wait()\n",
+        }
+    )
+    session = start_pytest(*OPTIONS)
+    running = os.pidfd_open(int(ear.line()))
+    session.send_signal(how)
+    session.communicate(timeout=LIMIT_S)
+
+    assert session.returncode == -how
     assert ends(running)
 
 

@@ -148,13 +148,35 @@ def test_what_is_added_later_comes_after_what_waits() -> None:
     assert (turns.next(0), turns.next(0)) == (Turn((0,)), Turn((7,), 8))
 
 
-def test_after_the_end_nothing_is_given_out_not_even_what_comes_back() -> None:
+def test_after_the_end_nothing_is_given_out_that_shares_nothing() -> None:
     turns = Turns(loose(3), 1)
     turn = turns.next(0)
-    assert turn is not None
+    assert turn == Turn((0,))
 
-    turns.end()
+    assert turns.end() == [Bundle((1,)), Bundle((2,))]
     turns.give_back(0, turn.units)
 
     assert turns.next(0) is None
-    assert turns.left == 3
+    assert turns.left == 1
+
+
+def test_after_the_end_one_unit_of_a_bundle_that_has_begun_is_left_to_tear_down_after() -> None:
+    turns = Turns([Bundle((0, 1, 2, 3))], 1)
+    assert turns.next(0) == Turn((0,), 1)
+
+    assert turns.end() == [Bundle((2, 3))]
+
+    assert turns.next(0) == Turn((1,))
+    assert turns.next(0) is None
+    assert turns.left == 0
+
+
+def test_after_the_end_a_bundle_that_must_stay_whole_is_given_out_to_its_end() -> None:
+    turns = Turns([Bundle((0, 1, 2), is_whole=True), Bundle((3, 4), is_whole=True)], 1)
+    assert turns.next(0) == Turn((0,), 1)
+
+    assert turns.end() == [Bundle((3, 4), is_whole=True)]
+
+    assert turns.next(0) == Turn((1,), 2)
+    assert turns.next(0) == Turn((2,))
+    assert turns.next(0) is None

@@ -162,8 +162,9 @@ def start_warming() -> None:
     here = place()
     if here is not None:
         thread = threading.Thread(target=Cgroup(here).enter, name="testloom-cgroup", daemon=True)
-        thread.start()
-        _warming.append(thread)
+        with contextlib.suppress(RuntimeError):  # there may be no more threads
+            thread.start()
+            _warming.append(thread)
 
 
 def finish_warming() -> None:

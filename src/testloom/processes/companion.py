@@ -75,16 +75,18 @@ class Companion:
 
         That is a message on its own *channel*, or the end of its *parent*.
         """
-        poller = select.poll()
-        poller.register(channel, select.POLLIN)
-        with contextlib.suppress(OSError):
-            poller.register(os.pidfd_open(parent), select.POLLIN)
-        try:
-            mine = os.pidfd_open(self.pid)
-        except OSError:  # it has ended, and has been waited for
-            return True
-        poller.register(mine, select.POLLIN)
-        return all(fd == mine for fd, _ in poller.poll())
+        with contextlib.ExitStack() as open_fds:
+            fds = []
+            for pid in (parent, self.pid):
+                try:
+                    fds.append(os.pidfd_open(pid))
+                except OSError:  # it has ended, and has been waited for
+                    return pid != parent
+                open_fds.callback(os.close, fds[-1])
+            poller = select.poll()
+            for fd in (channel.fileno(), *fds):
+                poller.register(fd, select.POLLIN)
+            return all(fd == fds[-1] for fd, _ in poller.poll())
 
     def kill(self) -> None:
         """Kill the process, with all below it."""

@@ -6,9 +6,12 @@ once it has ended, however that happened.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, Final
+
+import msgspec
 
 from testloom.processes.companion import Companion
 from testloom.processes.spool import Spool
@@ -17,9 +20,12 @@ from testloom.pytest_plugin.bundles import bundles
 from testloom.scheduling.turns import Bundle
 
 END: Final = b"end"
-"""Do what you do, and then no more."""
+"""Finish what you have begun, and give back the rest."""
 TERMINATE: Final = b"terminate"
 """End what you do."""
+_LARGEST: Final = 1 << 18
+"""Bytes of a message: more than the system takes."""
+_TOGETHER: Final = 500
 
 Runs = Callable[[Sequence[Any], int, Spool, socket.socket, int], None]
 """What it does: items, the number of its slot, where to leave results, its channel, its parent."""
@@ -27,8 +33,6 @@ Runs = Callable[[Sequence[Any], int, Spool, socket.socket, int], None]
 
 class Ahead:
     """Who runs *items* in *slot*, after *before*, whoever had it.
-
-    *longest_s* is how long any of the items may take, None for ever.
 
     Raises:
         OSError: there can be no further process.
@@ -38,18 +42,18 @@ class Ahead:
         self,
         items: Sequence[Any],
         slot: int,
-        longest_s: float | None,
         run: Runs,
         before: Ahead | None = None,
     ) -> None:
         self.items = items
         self.slot = slot
-        self.longest_s = longest_s
         self.numbers: Sequence[int | None] = ()
         """Those of its items in the session, None for one that is not in it; see `number_by`."""
         self._spool = spool = Spool()
         self._messages: list[bytes] = []
         """What was in the spool in the end."""
+        self._given_back: set[int] = set()
+        """The items, by their places, that it is not going to run."""
 
         def begin(channel: socket.socket, parent: int) -> None:
             if before is None or before.process.is_over(channel, parent):
@@ -90,18 +94,39 @@ class Ahead:
                 done.number = number
             yield done
 
+    def hear(self) -> list[Bundle] | None:
+        """Return which items it gives back, None if it has ended; to be called when it says something."""
+        try:
+            message = self.process.channel.recv(_LARGEST)
+        except OSError:  # it has ended without having read all that was sent
+            message = b""
+        if not message:
+            self.process.wait()
+            return None
+        given_back = _decode(message)
+        self._given_back.update(unit for bundle in given_back for unit in bundle.units)
+        return self._in_session(given_back)
+
     def bundles_without(self, ran: Collection[int]) -> list[Bundle]:
-        """Return its items that are in the session, but for those that *ran*."""
-        left = []
-        for bundle in bundles(self.items):
-            units = [self.numbers[unit] for unit in bundle.units]
-            some = tuple(unit for unit in units if unit is not None and unit not in ran)
-            if some:
-                left.append(Bundle(some, bundle.is_whole))
-        return left
+        """Return its items, but for those that *ran* and those that it has given back."""
+        mine = bundles(self.items, without=self._given_back)
+        left = [
+            (bundle, [u for u in bundle.units if u not in ran]) for bundle in self._in_session(mine)
+        ]
+        return [Bundle(tuple(units), bundle.is_whole) for bundle, units in left if units]
+
+    def _in_session(self, some: Sequence[Bundle]) -> list[Bundle]:
+        """Return bundles by the numbers that their units have in the session."""
+        found = []
+        for bundle in some:
+            numbers = (self.numbers[unit] for unit in bundle.units)
+            units = tuple(number for number in numbers if number is not None)
+            if units:
+                found.append(Bundle(units, bundle.is_whole))
+        return found
 
     def end(self) -> None:
-        """Let it come to an end after what it does now."""
+        """Let it finish what it has begun, and give back the rest."""
         self.process.send(END)
 
     def terminate(self) -> None:
@@ -112,3 +137,17 @@ class Ahead:
         """Let go of it, killed if it still runs."""
         self.process.close()
         self._spool.close()
+
+
+def give_back(channel: socket.socket, given_back: Sequence[Bundle]) -> None:
+    """In the process: tell main that it is not going to run these.
+
+    What cannot be told now, main finds out in the end.
+    """
+    with contextlib.suppress(OSError):
+        for at in range(0, len(given_back), _TOGETHER):
+            channel.send(_encode(given_back[at : at + _TOGETHER]), socket.MSG_DONTWAIT)
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[Bundle]).decode

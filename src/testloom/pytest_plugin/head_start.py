@@ -16,8 +16,8 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Final, NoReturn
 
 import pytest
 
@@ -26,22 +26,27 @@ from testloom.processes.clock import SystemClock
 from testloom.processes.loop import EventLoop
 from testloom.processes.spool import Spool
 from testloom.pytest_plugin import live, wire
-from testloom.pytest_plugin.ahead import END, TERMINATE, Ahead
-from testloom.pytest_plugin.limits import limits_of
+from testloom.pytest_plugin.ahead import END, Ahead, give_back
+from testloom.pytest_plugin.keeping import KEPT_NAMES
 from testloom.pytest_plugin.slot_run import SlotRun
 from testloom.scheduling import Phase
 
 OPTION: Final = "--testloom-head-start"
 _WORTH_S: Final = 0.25
 """How long pytest collects before somebody begins, and between two who do: a start takes a tenth."""
-_MORE_S: Final = 30.0
-"""What is added to the limit of items before it is believed that their limits do not work."""
 _MARKERS: Final = ("slots", "exclusive", "group")
 _WIDE: Final = ("session", "package")
 _OWN_FIXTURES: Final = ("_pytest.", "pytest_asyncio.")
 """Whose fixtures for the session may be set up in as many processes as there are."""
-_HARMLESS: Final = ("_pytest.", "testloom.", "_hypothesis_pytestplugin")
-"""Whose changes to what was collected depend on options that are looked at, or change nothing."""
+_HOOKS: Final = (
+    "pytest_collection",
+    "pytest_collection_modifyitems",
+    "pytest_collection_finish",
+    "pytest_runtestloop",
+)
+"""Those in which plugins choose, mark and order tests, or prepare something for all of them."""
+_HARMLESS: Final = ("_pytest.", "testloom.", "_hypothesis_pytestplugin", "pytest_cov.", "xdist.")
+"""Who does in them what depends on options that are looked at, or changes nothing."""
 _now = SystemClock.now
 
 
@@ -61,6 +66,8 @@ def why_not(config: pytest.Config) -> str:
     ):
         if getattr(option, name, None):
             return f"{shown} tests only when all are known"
+    if any("::" in str(argument) for argument in config.args):
+        return "node ids choose tests only when all are known"
     if option.collectonly:
         return "--collect-only runs nothing"
     if shown := live.wanted_by(config):
@@ -69,12 +76,22 @@ def why_not(config: pytest.Config) -> str:
 
 
 def _who_has_a_say(config: pytest.Config) -> str:
-    for implementation in config.hook.pytest_collection_modifyitems.get_hookimpls():
-        plugin = implementation.plugin
-        module = getattr(plugin, "__name__", None) or type(plugin).__module__
-        if not module.startswith(_HARMLESS):
-            return f"{implementation.plugin_name} may change what was collected"
+    """Return who may see to it that tests come out otherwise, once all are known; or nothing."""
+    for hook in _HOOKS:
+        for implementation in getattr(config.hook, hook).get_hookimpls():
+            plugin = implementation.plugin
+            module = getattr(plugin, "__name__", None) or type(plugin).__module__
+            if not module.startswith(_HARMLESS):
+                return f"{implementation.plugin_name} has the hook {hook}"
     return ""
+
+
+def _kept_for_all() -> str:
+    """Return which fixture is set up once for all, by a process of its own; or nothing.
+
+    Tests may ask for it by name while they run.
+    """
+    return f"fixture {KEPT_NAMES[0]!r} is run_scoped" if KEPT_NAMES else ""
 
 
 class HeadStart:
@@ -91,7 +108,7 @@ class HeadStart:
         self._all: list[Ahead] = []
         self._working: dict[int, list[Ahead]] = {slot: [] for slot in range(count)}
         """Slot -> who has it, and who comes next."""
-        self._last_at = 0.0
+        self._first_at = self._last_at = 0.0
         self._given_up = ""
         self._late = ""
         """Why the first module that waits for the end of collecting does."""
@@ -146,6 +163,11 @@ class HeadStart:
         if os.getpid() == self._pid:
             self._close()
 
+    @property
+    def ahead_s(self) -> float:
+        """How long ago the first of them began; 0 if nobody has."""
+        return _now() - self._first_at if self._all else 0.0
+
     def taken_over(self, items: Sequence[Any]) -> list[Ahead]:
         """Return those who have begun with some of *items*, which know their numbers now."""
         numbers = {id(item): number for number, item in enumerate(items)}
@@ -165,11 +187,13 @@ class HeadStart:
         if threading.active_count() > 1:
             self._give_up(f"a thread runs: {threading.enumerate()[1].name}")
             return
-        if why := _who_has_a_say(self._config):
+        if why := _who_has_a_say(self._config) or _kept_for_all():
             self._give_up(why)
             return
         modules, self._waiting = self._waiting, []
         self._last_at = _now()
+        if not self._all:
+            self._first_at = self._last_at
         factory: Any = getattr(self._config, "_tmp_path_factory", None)
         if factory is not None:
             factory.getbasetemp()  # one for all
@@ -183,12 +207,9 @@ class HeadStart:
             with contextlib.suppress(OSError, ValueError, AttributeError):
                 stream.flush()  # or what is in them would be written twice
         try:
-            limits = limits_of(items, self._limit_s)
-            known = [limit for limit in limits if limit is not None]
-            longest_s = max(known) + _MORE_S if len(known) == len(limits) else None
             before = self._working[slot][-1] if self._working[slot] else None
-            one = Ahead(items, slot, longest_s, self._run, before)
-        except (OSError, pytest.UsageError):  # whoever runs them later has the same problem
+            one = Ahead(items, slot, self._run, before)
+        except OSError:  # whoever runs them later has the same problem
             return False
         self._all.append(one)
         self._working[slot].append(one)
@@ -210,15 +231,18 @@ class HeadStart:
 
         def hear() -> None:
             message = channel.recv(64)
-            if message == END:
-                run.turns.end()
+            if not message:
+                leave()
+            elif message == END:
+                give_back(channel, run.turns.end())
             else:
-                run.stop(Phase.TERMINATING if message == TERMINATE else Phase.KILLING)
+                run.stop(Phase.TERMINATING)
 
         run.loop.watch(channel.fileno(), hear)
-        with contextlib.suppress(OSError):
-            gone = own_fds.add(os.pidfd_open(parent))
-            run.loop.watch(gone, lambda: run.stop(Phase.KILLING))
+        try:
+            run.loop.watch(own_fds.add(os.pidfd_open(parent)), leave)
+        except OSError:  # it has gone
+            return
         with contextlib.suppress(Exception, KeyboardInterrupt, pytest.exit.Exception):
             run.run()  # how it ends is for main to find out
 
@@ -230,6 +254,11 @@ class HeadStart:
         for one in self._all:
             one.close()
         self._all, self._waiting = [], []
+
+
+def leave() -> NoReturn:
+    """End this process at once, because main has gone: its nursery kills everything then."""
+    os._exit(1)
 
 
 class Spooler:
@@ -265,6 +294,8 @@ def _why_late(items: Sequence[Any], module: Any) -> str:
     for item in items:
         if not isinstance(item, pytest.Function) or item.getparent(pytest.Module) is not module:
             return f"{item.nodeid} is no plain test"
+        if any(scope.value != "function" for scope in _scopes(item)):
+            return f"{item.nodeid} has parameters for more than a function"
         for name in _MARKERS:
             if item.get_closest_marker(name) is not None:
                 return f"{item.nodeid} has the marker {name!r}"
@@ -282,6 +313,10 @@ def _why_wide(definition: Any) -> str:
         return ""
     if definition.scope in _WIDE:
         return f"is for the whole {definition.scope}"
-    if definition.params and definition.scope != "function":
-        return "has parameters"  # pytest sorts tests by them, once all are known
     return ""
+
+
+def _scopes(item: Any) -> Collection[Any]:
+    """Return the scopes of the parameters of *item*: pytest sorts by wide ones, once all are known."""
+    scopes: dict[str, Any] = getattr(getattr(item, "callspec", None), "_arg2scope", {})
+    return scopes.values()

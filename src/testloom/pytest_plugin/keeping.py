@@ -16,6 +16,8 @@ from typing import Any, Final, TypeVar
 import pytest
 
 _MARK: Final = "_testloom_run_scoped"
+KEPT_NAMES: Final[list[str]] = []
+"""The functions that have been marked."""
 _Fixture = TypeVar("_Fixture", bound=Callable[..., Any])
 
 
@@ -25,7 +27,9 @@ def run_scoped(fixture: _Fixture) -> _Fixture:
     Its value must be possible to pickle.  Without ``--slots`` it is a session fixture like others.
     """
     wrapped = getattr(fixture, "_get_wrapped_function", None)
-    setattr(fixture if wrapped is None else wrapped(), _MARK, True)
+    marked = fixture if wrapped is None else wrapped()
+    setattr(marked, _MARK, True)
+    KEPT_NAMES.append(marked.__name__)
     return fixture
 
 

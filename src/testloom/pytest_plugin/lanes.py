@@ -7,18 +7,17 @@ finished before have left their reports, and those behind it run again elsewhere
 
 from __future__ import annotations
 
-import collections
+import functools
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from testloom.model.fragment import FragmentData
 from testloom.model.outcome import FragmentEnd, Returned
 from testloom.processes.board import NOTHING, Board, Doing
-from testloom.processes.companion import Companion
 from testloom.processes.loop import EventLoop, Timer
 from testloom.pytest_plugin.ahead import Ahead
 from testloom.pytest_plugin.child import Job, encode_job
-from testloom.scheduling.turns import Turn, Turns
+from testloom.scheduling.turns import Bundle, Turn, Turns
 from testloom.scheduling.worker import Worker
 from testloom.workers.warm import WarmPool, WarmWorker
 
@@ -52,6 +51,9 @@ class Run(Protocol):
 
     def turned(self) -> None:
         """A turn has ended."""
+
+    def given_back(self, some: Sequence[Bundle]) -> None:
+        """Let lanes run what somebody who is ahead is not going to run."""
 
     def came_ahead(self, one: Ahead, data: FragmentData) -> None:
         """Take what *one*, who has ended, has left; a lane of *data* may have its slot."""
@@ -229,39 +231,41 @@ class LaneAhead(Worker):
         self, run: Run, ones: Sequence[Ahead], uid: str, data: FragmentData, slot: int
     ) -> None:
         self._run = run
-        self._ones = collections.deque(ones)
+        self._working = list(ones)
         self._data = data
-        self.timeout_s = ones[0].longest_s
         super().__init__(uid, None, "", slot, None)
 
-    def start(self) -> Companion:
-        """Let them do what they do, and no more."""
-        for one in self._ones:
+    def start(self) -> None:
+        """Let them finish what they have begun, and no more."""
+        for one in self._working:
             one.end()
-        return self._ones[0].process
 
     def watch(self, loop: EventLoop, ended: Callable[[], None]) -> bool:
-        """Take what each of them has left, one after the other."""
+        """Take what each of them gives back and leaves."""
+        for one in self._working:
+            hear = functools.partial(self._hear, one, loop, ended)
+            loop.watch(one.process.channel.fileno(), hear)
+        return True
 
-        def settle() -> None:
-            one = self._ones.popleft()
-            try:
-                self._run.came_ahead(one, self._data)
-            finally:  # or the scheduler would wait for it for ever
-                if self._ones:
-                    self.process = self._ones[0].process
-                    self.watch(loop, ended)
-                else:
-                    ended()
-
-        return super().watch(loop, settle)
+    def _hear(self, one: Ahead, loop: EventLoop, ended: Callable[[], None]) -> None:
+        given_back = one.hear()
+        if given_back is not None:
+            self._run.given_back(given_back)
+            return
+        loop.unwatch(one.process.channel.fileno())
+        self._working.remove(one)
+        try:
+            self._run.came_ahead(one, self._data)
+        finally:  # or the scheduler would wait for it for ever
+            if not self._working:
+                ended()
 
     def terminate(self) -> None:
         """Have them end what they do."""
-        for one in self._ones:
+        for one in self._working:
             one.terminate()
 
     def kill(self) -> None:
         """Kill them, with all that they do."""
-        for one in self._ones:
+        for one in self._working:
             one.process.kill()

@@ -129,7 +129,9 @@ class Recording:
         self._has_begun = True
         try:
             settings = settings_of(self._config, can_resume=not self._is_distributed)
-            self._run = SessionRun(self._config, items, settings)
+            head_start = self._config.pluginmanager.getplugin("testloom-head-start")
+            ahead_s = getattr(head_start, "ahead_s", 0.0)
+            self._run = SessionRun(self._config, items, settings, ahead_s)
         except (UsageError, OSError) as error:
             if self._is_asked_for:
                 raise pytest.UsageError(f"testloom: {error}") from error

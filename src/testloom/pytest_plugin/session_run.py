@@ -91,15 +91,18 @@ def settings_of(config: pytest.Config, *, can_resume: bool = True) -> Settings:
 
 
 class SessionRun:
-    """The run that a session of pytest with *items* is, from its beginning.
+    """The run that a session of pytest with *items* is, from its beginning, *ahead_s* ago.
 
     Raises:
         UsageError: there is no place for it, or none that it could resume.
     """
 
-    def __init__(self, config: pytest.Config, items: Sequence[Any], settings: Settings) -> None:
+    def __init__(
+        self, config: pytest.Config, items: Sequence[Any], settings: Settings, ahead_s: float = 0.0
+    ) -> None:
         self._clock = SystemClock()
-        self._begun_at = self._clock.now()
+        self._begun_at = self._clock.now() - ahead_s
+        self._started_at = self._clock.wall() - ahead_s
         self._results = Results(config)
         self._requests = settings.requests
         self._entries: list[ResultEntry] = []
@@ -146,7 +149,7 @@ class SessionRun:
             output_dir=self._run_dir.path,
             command=("pytest", *map(without_users, map(str, config.invocation_params.args))),
             jobs=int(slots) if slots.isdecimal() else os.cpu_count() or 1,
-            started_at=self._clock.wall(),
+            started_at=self._started_at,
             host=socket.gethostname(),
             platform=f"{platform.system()}-{platform.machine()}".lower(),
             selected=len(inputs),

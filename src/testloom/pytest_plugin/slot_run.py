@@ -36,7 +36,7 @@ from testloom.pytest_plugin.live import Live
 from testloom.pytest_plugin.needs import needs_of
 from testloom.pytest_plugin.telling import Teller, Tells
 from testloom.scheduling import MultiprocessScheduler, Phase
-from testloom.scheduling.turns import Turns
+from testloom.scheduling.turns import Bundle, Turns
 from testloom.scheduling.worker import Worker
 from testloom.workers.desk import Desk
 from testloom.workers.warm import WarmPool, WarmWorker
@@ -245,6 +245,11 @@ class SlotRun:
         for lane in self._parked:
             self.loop.call_soon(lane.go_on)
         self._parked.clear()
+
+    def given_back(self, some: Sequence[Bundle]) -> None:
+        """Let lanes run *some*, and wake those that have nothing to do."""
+        self.turns.add(some)
+        self.turned()
 
     def came_ahead(self, one: Ahead, data: FragmentData) -> None:
         """Take what *one*, who has ended, has left; let a lane go on with what it has not run."""

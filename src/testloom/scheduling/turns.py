@@ -83,17 +83,30 @@ class Turns:
             self._waiting.append(_Begun(units, bundle.is_whole, len(units) == 1))
             self.left += len(units)
 
-    def end(self) -> None:
-        """Give out nothing any more."""
+    def end(self) -> list[Bundle]:
+        """Give out nothing more than what belongs to what has begun; return the rest.
+
+        Of a bundle that has begun and may be divided one more unit is given out, so that what it has
+        set up is torn down after a unit of it.
+        """
         self._is_over = True
+        left = [*self._waiting]
+        self._waiting.clear()
+        for own in self._own.values():
+            if not own.is_whole and len(own.left) > 1:
+                left.append(_Begun(own.left, setup_s=own.setup_s))
+                own.left = collections.deque([left[-1].left.popleft()])
+        bundles = [Bundle(tuple(one.left), one.is_whole) for one in left if one.left]
+        self.left -= sum(len(bundle.units) for bundle in bundles)
+        return bundles
 
     def next(self, slot: int) -> Turn | None:
         """Return what *slot* is to run next; None if there is nothing for it now."""
-        if self._is_over:
-            return None
         bundle = self._own.get(slot)
         if bundle is None or not bundle.left:
             self._own.pop(slot, None)
+            if self._is_over:
+                return None
             bundle = self._first_waiting() or self._half_of_another()
             if bundle is None:
                 self._begun.pop(slot, None)
