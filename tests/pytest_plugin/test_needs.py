@@ -59,6 +59,33 @@ def test_markers_keep_tests_apart(
         assert "test_wide" not in kinds or len(running) <= 2, running
 
 
+def test_while_some_wait_for_each_other_the_rest_runs(
+    write: Callable[..., None], run_pytest: Callable[..., Any]
+) -> None:
+    write(
+        **{
+            "test_it.py": """
+                import pathlib, pytest, time
+                PLACE = pathlib.Path(__file__).with_name("others-ran")
+                @pytest.mark.group("database")
+                @pytest.mark.parametrize("n", range(2))
+                def test_grouped(n):
+                    until = time.monotonic() + 30
+                    while not PLACE.exists():
+                        assert time.monotonic() < until
+                        time.sleep(0.01)
+                @pytest.mark.parametrize("n", range(3))
+                def test_free(n):
+                    if n == 2: PLACE.touch()
+            """
+        }
+    )
+
+    session = run_pytest("--slots", "2")
+
+    assert session.last_line == "5 passed"
+
+
 @pytest.mark.parametrize(
     ("marker", "complaint"),
     [

@@ -122,6 +122,35 @@ def test_what_dies_in_any_way_fails_alone_and_by_name(
         assert line in session.out
 
 
+def test_a_fork_that_comes_back_from_its_test_runs_nothing_else(
+    write: Callable[..., None], run_pytest: Callable[..., Any], project: Path
+) -> None:
+    write(
+        **{
+            "test_it.py": """
+                import os, pytest
+                def note(what):
+                    with open("log", "a") as file: file.write(what + "\\n")
+                before = []
+                def test_forks():
+                    before.append(os.getpid())
+                    pid = os.fork()
+                    note("child" if pid == 0 else "parent")
+                    if pid: assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+                @pytest.mark.parametrize("n", range(5))
+                def test_follows(n):
+                    note(str(n))
+                    assert before == [os.getpid()]
+            """
+        }
+    )
+
+    session = run_pytest("--slots", "1", "--testloom-timeout", "20")
+
+    assert session.last_line == "6 passed"
+    assert sorted((project / "log").read_text().split()) == [*"01234", "child", "parent"]
+
+
 def test_shared_fixtures_are_set_up_once_where_their_tests_stay_together(
     write: Callable[..., None], run_pytest: Callable[..., Any], project: Path
 ) -> None:

@@ -152,6 +152,7 @@ class _Child:
         session: pytest.Session,
         inherited: Inherited,
     ) -> None:
+        self._pid = os.getpid()
         self._slot = slot
         self._channel = channel
         self._session: Any = session
@@ -254,6 +255,8 @@ class _Child:
             done.ends, done.why, done.returncode = "exit", str(error), error.returncode
         except Exception as error:  # noqa: BLE001 - pytest would call it an internal error
             done.ends, done.why = "internal", _traceback(error)
+        if os.getpid() != self._pid:
+            _leave_fork(failed=bool(done.others))
         self._last = item
         done.wall_s = _now() - started
         if done.passed and done.passed[0][0] == 0:
@@ -300,6 +303,17 @@ class _Child:
         else:
             self._was_sent = True
             self._channel.send(messages.RESULT, data)
+
+
+def _leave_fork(*, failed: bool) -> NoReturn:
+    """End a process that a test has forked and that came back here, as its parent did.
+
+    Two of them would run what follows, and take main's orders.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(1 if failed else 0)
 
 
 class _Somebody:

@@ -79,7 +79,11 @@ class Lane(WarmWorker):
 
     grace_s = 5.0
 
-    def __init__(self, run: Run, pool: WarmPool, uid: str, data: FragmentData, slot: int) -> None:
+    def __init__(
+        self, run: Run, pool: WarmPool, uid: str, data: FragmentData, slot: int, *, since: int = 0
+    ) -> None:
+        self.since = since
+        """How many items that need more than a slot had ended when it started."""
         self._run = run
         self._turn = Turn(())
         self._timer: Timer | None = None

@@ -98,6 +98,7 @@ class SlotRun:
         self._singles = {f"item {number}": number for number in self._needs}
         """Items that need more than a slot, by the names of their vertices."""
         self._waiting_singles = len(self._singles)
+        self._singles_ended = 0
         self._lanes = itertools.count()
         lanes = [self._lane_uid() for _slot in range(count)]
         self._lanes_ahead = {lanes[slot]: some for slot, some in slots_ahead.items()}
@@ -226,8 +227,12 @@ class SlotRun:
         return False
 
     def gives_way(self, lane: Lane) -> bool:
-        """Let lanes go through the scheduler after each turn, as long as items wait there."""
-        if not self._waiting_singles:
+        """Let lanes go through the scheduler again if an item that waits there might have its turn.
+
+        When a lane starts, the scheduler has found none that might.  That changes only when one of
+        them has ended.
+        """
+        if not self._waiting_singles or lane.since == self._singles_ended:
             return False
         self.turns.leave(lane.slot)
         if self.turns.left:
@@ -274,12 +279,14 @@ class SlotRun:
         if uid in self._lanes_ahead:
             return LaneAhead(self, self._lanes_ahead[uid], uid, data, slot)
         if uid not in self._singles:
-            return Lane(self, self._pool, uid, data, slot)
+            return Lane(self, self._pool, uid, data, slot, since=self._singles_ended)
         self._waiting_singles -= 1
         return Single(self, self._pool, uid, data, slot, self._singles[uid])
 
-    def _ended(self, _lane: Any) -> None:
-        """Let lanes that wait see whether they are the last."""
+    def _ended(self, lane: Any) -> None:
+        """Let lanes that wait see whether they are the last, or have to give way."""
+        if isinstance(lane, Single):
+            self._singles_ended += 1
         self.turned()
 
     def _make_nursery(self) -> Nursery:
