@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 RARE = {
     "html",
     "pdb",
@@ -55,6 +57,26 @@ def test_a_run_in_which_all_pass_imports_nothing_that_few_runs_need(tmp_path: Pa
     *_, summary, imported = printed_by(program, tmp_path)
     assert summary == "1 passed, 0 failed, 0 skipped"
     assert imported == "[]"
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"), [(["-j1"], "warmed"), (["-j1", "--no-capture"], "nothing")]
+)
+def test_nothing_is_warmed_for_workers_that_are_not_forked(
+    tmp_path: Path, options: list[str], expected: str
+) -> None:
+    """The thread that does it would count among those of the first test."""
+    (tmp_path / "testloom.toml").touch()
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "test.yaml").write_text("driver: command\ncmd: 'true'\n")
+    program = (
+        "from testloom.processes import cgroup; from testloom.cli.main import main\n"
+        "done = []; cgroup.start_warming = lambda: done.append('warmed')\n"
+        f"assert main({options!r}) == 0\n"
+        "print(*(done or ['nothing']))"
+    )
+
+    assert printed_by(program, tmp_path)[-1] == expected
 
 
 def test_values_on_the_way_of_each_run_are_structs() -> None:

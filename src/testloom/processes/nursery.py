@@ -105,6 +105,7 @@ class Nursery:
         self._child_main = child_main
         self._own_output = own_output
         self._isolated = isolated
+        finish_warming()
         self._prepare(with_threads=with_threads)
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         lifeline_reader, self._lifeline = os.pipe()
@@ -123,7 +124,6 @@ class Nursery:
             os.close(lifeline_reader)
 
     def _prepare(self, *, with_threads: bool) -> None:
-        finish_warming()
         if threading.active_count() > 1 and not with_threads:
             names = ", ".join(t.name for t in threading.enumerate()[1:])
             raise RuntimeError(f"cannot fork workers while other threads run: {names}")

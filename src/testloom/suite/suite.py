@@ -233,7 +233,8 @@ class Testsuite:
         options = line.options
         root = self.config.root if self.config else os.getcwd()
         distributor = started(options.distributor, root)
-        cgroup.start_warming()
+        if distributor is None and not options.in_process:
+            cgroup.start_warming()  # workers are going to be forked, which waits for it
         with open_run_dir(options.output_dir) as run_dir:
             reporting = Reporting.of(options, run_dir.path, self._plugin_reports)
             self.output_dir = self.env.output_dir = run_dir.path

@@ -296,7 +296,8 @@ class TestsuiteCore(native.Testsuite):
     ) -> RunOutcome:
         options = line.options
         distributor = started(options.distributor, os.getcwd())
-        cgroup.start_warming()
+        if distributor is None and not options.in_process:
+            cgroup.start_warming()  # as in a run of testloom
         with making_much():
             the_plan = self.plan(self.test_list)
         self.use_multiprocessing = self.env.use_multiprocessing = self.compute_use_multiprocessing()
