@@ -264,6 +264,30 @@ def test_what_is_behind_a_long_test_is_run_by_others(
     assert session.last_line == "4 passed"
 
 
+def test_others_do_not_wait_for_who_is_ahead_behind_an_item_that_has_to(
+    write: Callable[..., None], run_pytest: Callable[..., Any]
+) -> None:
+    """An item that must run alone waits for the last one; those behind it do not."""
+    write(
+        **{
+            "test_a.py": f"{SLOW}def test_first(): pass\n",
+            "test_b.py": f"{SLOW}{WAITS_FOR_LATER}{TELLS}def test_long(): wait_for('others')\n",
+            "test_c.py": WAITS
+            + """
+@pytest.mark.exclusive
+def test_alone(): pass
+@pytest.mark.parametrize("n", range(4))
+def test_others(n, wide):
+    if n == 3: open("others", "w").close()
+""",
+        }
+    )
+
+    session = run_pytest("--slots", "3", "--testloom-head-start")
+
+    assert session.last_line == "9 passed"
+
+
 def test_a_class_that_shares_something_stays_with_who_has_begun_it(
     write: Callable[..., None], run_pytest: Callable[..., Any]
 ) -> None:

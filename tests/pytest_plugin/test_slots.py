@@ -151,6 +151,61 @@ def test_a_fork_that_comes_back_from_its_test_runs_nothing_else(
     assert sorted((project / "log").read_text().split()) == [*"01234", "child", "parent"]
 
 
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("record_property('a', 1)", 0),
+        ("pytest.skip('not here')", 0),
+        ("assert False", 1),
+        ("raise KeyboardInterrupt", 1),
+        ("pytest.exit('enough', 7)", 7),
+    ],
+)
+def test_a_fork_that_comes_back_exits_with_what_has_come_of_it(
+    write: Callable[..., None], run_pytest: Callable[..., Any], code: str, expected: int
+) -> None:
+    write(
+        **{
+            "test_it.py": f"""
+                import os, pytest
+                def test_forks(record_property):
+                    pid = os.fork()
+                    if pid == 0: {code}
+                    else: assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == {expected}
+            """
+        }
+    )
+
+    assert run_pytest("--slots", "1", "--testloom-timeout", "20").last_line == "1 passed"
+
+
+def test_what_a_test_has_forked_dies_of_sigterm_and_tears_nothing_down(
+    write: Callable[..., None], run_pytest: Callable[..., Any], project: Path
+) -> None:
+    write(
+        **{
+            "test_it.py": """
+                import multiprocessing, os, pytest, signal
+                @pytest.fixture(scope="session")
+                def server():
+                    yield
+                    with open("torn", "a") as file: file.write("x")
+                def test_terminates(server):
+                    process = multiprocessing.get_context("fork").Process(target=signal.pause)
+                    process.start()
+                    process.terminate()
+                    process.join(20)
+                    assert process.exitcode == -signal.SIGTERM
+            """
+        }
+    )
+
+    session = run_pytest("--slots", "1", "--testloom-timeout", "30")
+
+    assert session.last_line == "1 passed"
+    assert (project / "torn").read_text() == "x"
+
+
 def test_shared_fixtures_are_set_up_once_where_their_tests_stay_together(
     write: Callable[..., None], run_pytest: Callable[..., Any], project: Path
 ) -> None:

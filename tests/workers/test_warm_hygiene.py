@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 import resource
 import signal
@@ -58,6 +59,24 @@ def leak(self: Any, *_: Any) -> None:
     self.fds = os.pipe()
     os.dup2(os.memfd_create("x"), 2)
     threading.Thread(target=signal.pause, daemon=True).start()
+
+
+def terminate_a_fork(*_: Any) -> None:
+    process = multiprocessing.get_context("fork").Process(target=signal.pause)
+    process.start()
+    process.terminate()
+    process.join(20)
+    print("exit code:", process.exitcode)
+
+
+def test_what_a_fragment_has_forked_dies_of_sigterm(lab: Any) -> None:
+    """However early it comes; the handler of its worker is for the worker alone."""
+    for number in range(5):
+        lab.add(f"{number}.run", terminate_a_fork)
+    ran = lab.run(jobs=1)
+
+    for number in range(5):
+        assert ran.output(f"{number}.run") == "exit code: -15\n"
 
 
 def test_the_next_fragment_finds_everything_as_it_was(lab: Any) -> None:

@@ -90,12 +90,15 @@ class ReadAhead:
     def _read(self, parent: int) -> None:
         while os.getppid() == parent and (path := self._next()) is not None:
             below: list[str] = []
-            with contextlib.suppress(OSError, ValueError):  # whoever walks there will tell
+            try:
                 below = self._read_directory(path)
-            with self._changed:
-                self._todo.extend(below)
-                self._busy -= 1
-                self._changed.notify_all()
+            except (OSError, ValueError):  # whoever walks there will tell
+                pass
+            finally:
+                with self._changed:
+                    self._todo.extend(below)
+                    self._busy -= 1
+                    self._changed.notify_all()
 
     def _next(self) -> str | None:
         """Return what to read next; None if there is nothing, and nobody who could find more."""

@@ -149,6 +149,29 @@ def reset_in_child(ignored: Collection[int] = ()) -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
+def handle_here(signum: int, handler: Callable[[int, FrameType | None], object]) -> None:
+    """Let *handler* handle a signal in this process, and not in those that are forked from it.
+
+    There the default is back, unless somebody has put another handler in its place meanwhile.  Until
+    it is, the signal waits: Python forgets what has come to a process that is being forked.
+    """
+    masks: list[set[int]] = []
+
+    def hold() -> None:
+        masks.append(signal.pthread_sigmask(signal.SIG_BLOCK, (signum,)))
+
+    def let_go() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, masks.pop())
+
+    def put_back() -> None:
+        if signal.getsignal(signum) is handler:
+            signal.signal(signum, signal.SIG_DFL)
+        let_go()
+
+    signal.signal(signum, handler)
+    os.register_at_fork(before=hold, after_in_parent=let_go, after_in_child=put_back)
+
+
 @contextlib.contextmanager
 def held() -> Iterator[None]:
     """While the block runs, let the signals that ask a run to end wait, until `told_to` wants them.

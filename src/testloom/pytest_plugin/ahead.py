@@ -25,7 +25,8 @@ TERMINATE: Final = b"terminate"
 """End what you do."""
 _LARGEST: Final = 1 << 18
 """Bytes of a message: more than the system takes."""
-_TOGETHER: Final = 500
+_TOGETHER: Final = 100
+"""Bundles in a message; one that has more items is the last of its message."""
 
 Runs = Callable[[Sequence[Any], int, Spool, socket.socket, int], None]
 """What it does: items, the number of its slot, where to leave results, its channel, its parent."""
@@ -144,9 +145,18 @@ def give_back(channel: socket.socket, given_back: Sequence[Bundle]) -> None:
 
     What cannot be told now, main finds out in the end.
     """
+    some: list[Bundle] = []
+    for bundle in given_back:
+        some.append(bundle)
+        if len(some) == _TOGETHER or len(bundle.units) > _TOGETHER:
+            _tell(channel, some)
+            some = []
+    _tell(channel, some)
+
+
+def _tell(channel: socket.socket, some: Sequence[Bundle]) -> None:
     with contextlib.suppress(OSError):
-        for at in range(0, len(given_back), _TOGETHER):
-            channel.send(_encode(given_back[at : at + _TOGETHER]), socket.MSG_DONTWAIT)
+        channel.send(_encode(some), socket.MSG_DONTWAIT)
 
 
 _encode = msgspec.msgpack.Encoder().encode

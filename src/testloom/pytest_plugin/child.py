@@ -19,10 +19,11 @@ import msgspec
 import pytest
 from _pytest.faulthandler import fault_handler_stderr_fd_key
 
+from testloom.processes import signals
 from testloom.processes.board import Board
 from testloom.processes.channel import BlockingChannel
 from testloom.processes.clock import SystemClock
-from testloom.pytest_plugin import live
+from testloom.pytest_plugin import live, wire
 from testloom.pytest_plugin.keeping import Kept
 from testloom.pytest_plugin.wire import Gathered
 from testloom.scheduling.turns import TURN_S
@@ -72,7 +73,7 @@ def main(slot: int, channel: socket.socket, session: pytest.Session, inherited: 
     """Serve the orders of main until it has had enough."""
     stacks = os.dup(2)
     warm_process.prepare(stacks=stacks)
-    signal.signal(signal.SIGTERM, _end)
+    signals.handle_here(signal.SIGTERM, _end)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # as where pytest runs alone
     known_as = inherited.first_slot + slot
     os.environ["TESTLOOM_PYTEST_SLOT"] = str(known_as)
@@ -256,7 +257,7 @@ class _Child:
         except Exception as error:  # noqa: BLE001 - pytest would call it an internal error
             done.ends, done.why = "internal", _traceback(error)
         if os.getpid() != self._pid:
-            _leave_fork(failed=bool(done.others))
+            _leave_fork(self._code_of(done, item))
         self._last = item
         done.wall_s = _now() - started
         if done.passed and done.passed[0][0] == 0:
@@ -265,6 +266,13 @@ class _Child:
         self._push()
         stops = self._session.shouldfail or self._session.shouldstop
         return not (done.ends or stops)
+
+    def _code_of(self, done: wire.Item, item: Any) -> int:
+        """Return what a process exits with of which *done* is all there is to tell."""
+        if done.ends == "exit" and done.returncode is not None:
+            return int(done.returncode)
+        reports = wire.reports_of(done, item, item.config)
+        return int(bool(done.ends) or any(report.failed for report in reports))
 
     def _make_room_for(self, item: Any) -> None:
         """Tear down what an earlier job left for an item that went elsewhere."""
@@ -305,7 +313,7 @@ class _Child:
             self._channel.send(messages.RESULT, data)
 
 
-def _leave_fork(*, failed: bool) -> NoReturn:
+def _leave_fork(code: int) -> NoReturn:
     """End a process that a test has forked and that came back here, as its parent did.
 
     Two of them would run what follows, and take main's orders.
@@ -313,7 +321,7 @@ def _leave_fork(*, failed: bool) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
-    os._exit(1 if failed else 0)
+    os._exit(code)
 
 
 class _Somebody:

@@ -83,7 +83,7 @@ class Lane(WarmWorker):
         self, run: Run, pool: WarmPool, uid: str, data: FragmentData, slot: int, *, since: int = 0
     ) -> None:
         self.since = since
-        """How many items that need more than a slot had ended when it started."""
+        """How many that are no lanes had ended when it started."""
         self._run = run
         self._turn = Turn(())
         self._timer: Timer | None = None

@@ -98,7 +98,7 @@ class SlotRun:
         self._singles = {f"item {number}": number for number in self._needs}
         """Items that need more than a slot, by the names of their vertices."""
         self._waiting_singles = len(self._singles)
-        self._singles_ended = 0
+        self._special_ended = 0
         self._lanes = itertools.count()
         lanes = [self._lane_uid() for _slot in range(count)]
         self._lanes_ahead = {lanes[slot]: some for slot, some in slots_ahead.items()}
@@ -127,8 +127,9 @@ class SlotRun:
             loop=self.loop,
             priorities={
                 **{uid: 1.0 + usual_s.get(n, 0.0) for uid, n in self._singles.items()},
-                # Slots are given out in this order, and those who are ahead have theirs.
-                **{uid: _FIRST - slot for slot, uid in enumerate(lanes[:first])},
+                # Slots are given out in this order, and those who are ahead have theirs.  Others do
+                # not wait for them meanwhile, behind an item for which there is no room.
+                **{uid: _FIRST - slot for slot, uid in enumerate(lanes if first else ())},
             },
             needs={uid: self._needs[number] for uid, number in self._singles.items()},
             limits=limits,
@@ -229,10 +230,10 @@ class SlotRun:
     def gives_way(self, lane: Lane) -> bool:
         """Let lanes go through the scheduler again if an item that waits there might have its turn.
 
-        When a lane starts, the scheduler has found none that might.  That changes only when one of
-        them has ended.
+        When a lane starts, the scheduler has found none that might, or those who are ahead have slots.
+        That changes only when one of them has ended.
         """
-        if not self._waiting_singles or lane.since == self._singles_ended:
+        if not self._waiting_singles or lane.since == self._special_ended:
             return False
         self.turns.leave(lane.slot)
         if self.turns.left:
@@ -279,14 +280,14 @@ class SlotRun:
         if uid in self._lanes_ahead:
             return LaneAhead(self, self._lanes_ahead[uid], uid, data, slot)
         if uid not in self._singles:
-            return Lane(self, self._pool, uid, data, slot, since=self._singles_ended)
+            return Lane(self, self._pool, uid, data, slot, since=self._special_ended)
         self._waiting_singles -= 1
         return Single(self, self._pool, uid, data, slot, self._singles[uid])
 
     def _ended(self, lane: Any) -> None:
         """Let lanes that wait see whether they are the last, or have to give way."""
-        if isinstance(lane, Single):
-            self._singles_ended += 1
+        if isinstance(lane, Single | LaneAhead):
+            self._special_ended += 1
         self.turned()
 
     def _make_nursery(self) -> Nursery:

@@ -88,6 +88,7 @@ class Looking:
         self.send_rest()
         count = int(self._end(_PATIENCE_S) or 0)
         found = [self._memory[at * SIZE : (at + 1) * SIZE] for at in range(count)]
+        self._memory.close()
         pairs = zip(self._sent, found, strict=False)
         return {path: digest for path, digest in pairs if digest != _UNKNOWN}
 

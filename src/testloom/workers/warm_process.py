@@ -16,7 +16,7 @@ import msgspec
 
 from testloom.model.errors import InternalError
 from testloom.model.fragment import FragmentData
-from testloom.processes import tree
+from testloom.processes import signals, tree
 from testloom.processes.channel import BlockingChannel, ProtocolError
 from testloom.processes.clock import SystemClock
 from testloom.processes.hygiene import Baseline
@@ -81,7 +81,7 @@ def serve(
 
 def prepare(manners: Manners = TESTS, stacks: int = 2) -> None:
     """Make a fork of main a process of its own; Python stacks are written to descriptor *stacks*."""
-    signal.signal(signal.SIGTERM, _terminated)
+    signals.handle_here(signal.SIGTERM, _terminated)
     faulthandler.disable()  # main's, whose handlers the fork has reset
     faulthandler.unregister(STACKS_SIGNAL)  # likewise, where main is a process of a slot itself
     faulthandler.enable(file=stacks)
