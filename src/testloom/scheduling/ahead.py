@@ -65,6 +65,8 @@ class Ahead:
         self._bare: dict[int, None] = {}
         """Slots that may have fewer laid out than they could."""
         self._mean_s: float | None = None
+        self._warm: set[int] = set()
+        """The slots that have run something."""
 
     def __bool__(self) -> bool:
         """Whether something is laid out."""
@@ -98,6 +100,9 @@ class Ahead:
         """Note that it has ended."""
         self._with[len(self._laid_out[slot])] -= 1
         wall_s, before = now - self._since.pop(slot), self._mean_s
+        if slot not in self._warm:
+            self._warm.add(slot)
+            return  # the start of its process is in that
         self._mean_s = wall_s if before is None else before + _FORGETS * (wall_s - before)
 
     def next_bare(self) -> int | None:
