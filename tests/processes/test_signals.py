@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -170,6 +171,32 @@ def test_a_signal_that_asks_to_end_is_raised_where_it_is_no_event() -> None:
         signal.SIGTERM,
         signal.SIG_DFL,
     )
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_python_has_forgotten_is_told_by_the_loop(signum: signal.Signals) -> None:
+    """An exception in a callback of the garbage collector or of an import is shown and dropped."""
+    loop = EventLoop()
+    told: list[int] = []
+    before = signal.getsignal(signum)
+    with signals.raising():
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signum)
+        with signals.told_to(loop, told.append):
+            loop.run_once()
+        with signals.told_to(loop, told.append):
+            loop.run_once(wait=False)
+    loop.close()
+
+    assert told == [signum]
+    assert signal.getsignal(signum) is before
+
+
+def test_ctrl_c_is_raised_as_usual() -> None:
+    with pytest.raises(KeyboardInterrupt) as raised, signals.raising():
+        signal.raise_signal(signal.SIGINT)
+    assert type(raised.value) is KeyboardInterrupt
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_signals_that_are_ignored_or_handled_are_not_raised() -> None:

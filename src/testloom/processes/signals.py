@@ -8,6 +8,7 @@ callback runs.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import socket
@@ -17,7 +18,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator
 from types import FrameType
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from testloom.processes import own_fds
 from testloom.processes.loop import EventLoop
@@ -37,7 +38,7 @@ def told_to(
     """While the block runs, call *callback* from *loop* with each signal of *signums*.
 
     A signal that is ignored when the block begins (``nohup``) stays ignored.  Afterwards the
-    former handlers are back.
+    former handlers are back.  One that `raising` has raised, and that was forgotten, is told first.
     """
     reader, writer = socket.socketpair()
     for end in (reader, writer):
@@ -55,6 +56,9 @@ def told_to(
     old_fd = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
     loop.watch(reader.fileno(), read, is_urgent=True)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, wanted)  # if they were `held` until now
+    for number in wanted.intersection(_raised):
+        loop.call_soon(functools.partial(callback, number))
+    _raised.clear()
     try:
         yield
     finally:
@@ -75,8 +79,8 @@ def interrupting(loop: EventLoop) -> Iterator[None]:
     So it never strikes between the start of a process and the moment somebody knows of it.  Who
     handles SIGINT otherwise, or runs in another thread, sees no difference.
     """
-    is_default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if not is_default or threading.current_thread() is not threading.main_thread():
+    is_usual = signal.getsignal(signal.SIGINT) in (signal.default_int_handler, _ask)
+    if not is_usual or threading.current_thread() is not threading.main_thread():
         yield
         return
     with told_to(loop, _interrupt, (signal.SIGINT,)):
@@ -200,21 +204,34 @@ def raising() -> Iterator[None]:
 
     So what was begun is cleaned up.  A second one ends the process at once.  Those that somebody
     ignores or handles, and other threads than the main one, see no difference.
+
+    Where such an exception strikes in a callback of the interpreter, as there is in each import,
+    Python says so and forgets it; `told_to` does not.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    mine = [s for s in STOPPING if signal.getsignal(s) is signal.SIG_DFL]
-    for number in mine:
+    usual = (signal.SIG_DFL, signal.default_int_handler)
+    before = {s: handler for s in STOPPING if (handler := signal.getsignal(s)) in usual}
+    _raised.clear()
+    for number in before:
         signal.signal(number, _ask)
     try:
         yield
     finally:
-        for number in mine:
-            signal.signal(number, signal.SIG_DFL)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        _raised.clear()
+
+
+_raised: Final[list[int]] = []
+"""What has been raised, and perhaps forgotten."""
 
 
 def _ask(signum: int, _frame: object) -> NoReturn:
+    _raised.append(signum)
+    if signum == signal.SIGINT:
+        raise KeyboardInterrupt
     signal.signal(signum, signal.SIG_DFL)
     raise Asked(signum)
 
