@@ -123,8 +123,8 @@ def test_without_the_file_system_there_are_none(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_groups_of_dead_runs_are_ended_and_removed_and_no_others(group: Cgroup) -> None:
-    parent, name = os.path.split(group.path)
-    me = name.rsplit(".", 3)[1:]
+    parent = group.path  # a place of our own: runs beside us would sweep the other one, too
+    me = os.path.basename(parent).rsplit(".", 3)[1:]
     namespace, pid, started = me
     dead = Cgroup(parent).child(f"testloom-dead.{namespace}.{pid}.{int(started) - 1}")
     alive = Cgroup(parent).child(f"testloom-alive.{'.'.join(me)}")
