@@ -192,6 +192,26 @@ def test_a_signal_that_python_has_forgotten_is_told_by_the_loop(signum: signal.S
     assert signal.getsignal(signum) is before
 
 
+def test_what_cleans_up_after_ctrl_c_is_not_interrupted_by_the_same_one() -> None:
+    loop = EventLoop()
+    cleaned_up: list[str] = []
+
+    def be_interrupted() -> None:
+        with signals.raising():
+            try:
+                signal.raise_signal(signal.SIGINT)
+            finally:
+                with signals.interrupting(loop):
+                    loop.run_once(wait=False)
+                cleaned_up.append("all")
+
+    with pytest.raises(KeyboardInterrupt):
+        be_interrupted()
+    loop.close()
+
+    assert cleaned_up == ["all"]
+
+
 def test_ctrl_c_is_raised_as_usual() -> None:
     with pytest.raises(KeyboardInterrupt) as raised, signals.raising():
         signal.raise_signal(signal.SIGINT)

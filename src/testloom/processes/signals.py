@@ -33,12 +33,17 @@ TELL = signal.SIGUSR1
 
 @contextlib.contextmanager
 def told_to(
-    loop: EventLoop, callback: Callable[[int], None], signums: Iterable[int] = STOPPING
+    loop: EventLoop,
+    callback: Callable[[int], None],
+    signums: Iterable[int] = STOPPING,
+    *,
+    tells_forgotten: bool = True,
 ) -> Iterator[None]:
     """While the block runs, call *callback* from *loop* with each signal of *signums*.
 
     A signal that is ignored when the block begins (``nohup``) stays ignored.  Afterwards the
-    former handlers are back.  One that `raising` has raised, and that was forgotten, is told first.
+    former handlers are back.  Those that `raising` has raised, and that were forgotten, are told
+    first; not where they may still be on their way, because this cleans up after one of them.
     """
     reader, writer = socket.socketpair()
     for end in (reader, writer):
@@ -56,9 +61,10 @@ def told_to(
     old_fd = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
     loop.watch(reader.fileno(), read, is_urgent=True)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, wanted)  # if they were `held` until now
-    for number in wanted.intersection(_raised):
-        loop.call_soon(functools.partial(callback, number))
-    _raised.clear()
+    if tells_forgotten:
+        for number in wanted.intersection(_raised):
+            loop.call_soon(functools.partial(callback, number))
+        _raised[:] = [number for number in _raised if number not in wanted]
     try:
         yield
     finally:
@@ -83,7 +89,7 @@ def interrupting(loop: EventLoop) -> Iterator[None]:
     if not is_usual or threading.current_thread() is not threading.main_thread():
         yield
         return
-    with told_to(loop, _interrupt, (signal.SIGINT,)):
+    with told_to(loop, _interrupt, (signal.SIGINT,), tells_forgotten=False):
         yield
 
 
