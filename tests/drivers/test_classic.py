@@ -98,7 +98,7 @@ def test_the_directory_is_not_copied_if_the_driver_says_so(run: Runner) -> None:
 def test_what_the_run_writes_is_no_part_of_a_test(run: Runner, lab: Lab) -> None:
     """Other tests write there meanwhile, and of a run that failed the copies would be copied."""
     driver = run(lambda _: None)
-    for name in ("out/1/work/other", "out/0/work/other", "more/deeper"):
+    for name in ("out/1/other", "out/0/other", "more/deeper"):
         (lab.root / name).mkdir(parents=True)
     lab.env.output_dir, lab.env.working_dir = map(str, (lab.root / "out/1", lab.root / "work"))
     driver.test_env["test_dir"] = str(lab.root)

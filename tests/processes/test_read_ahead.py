@@ -84,6 +84,14 @@ def walk(ahead: ReadAhead, top: Path) -> list[str]:
     return walked
 
 
+def read_below(top: Path, ahead: ReadAhead) -> None:
+    """Let all below *top* be read, and wait for that."""
+    for _ in range(32):
+        ahead.entered([str(top)])
+    assert ahead._companion is not None
+    assert ahead._companion.wait() == 0
+
+
 def test_all_that_the_walk_comes_to_is_read(tree: Path, seen: Seen, slow: None) -> None:
     with closing(ReadAhead(below, ["test.yaml"])) as ahead:
         walked = walk(ahead, tree)
@@ -103,10 +111,7 @@ def test_one_directory_that_has_them_all_is_enough_for_many_readers(
 ) -> None:
     """Those who find nothing to do wait for what is found meanwhile."""
     with closing(ReadAhead(below, ["test.yaml"])) as ahead:
-        for _ in range(32):
-            ahead.entered([str(tree)])
-        assert ahead._companion is not None
-        assert ahead._companion.wait() == 0
+        read_below(tree, ahead)
 
     assert len(seen.files) == TESTS
 
@@ -176,9 +181,6 @@ def test_one_thread_is_enough_where_there_can_be_no_more(
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
     with closing(ReadAhead(below, ["test.yaml"])) as ahead:
-        for _ in range(32):
-            ahead.entered([str(tree)])
-        assert ahead._companion is not None
-        assert ahead._companion.wait() == 0
+        read_below(tree, ahead)
 
     assert len(seen.files) == TESTS

@@ -45,10 +45,14 @@ def printed_by(program: str, directory: Path) -> list[str]:
     return done.stdout.splitlines()
 
 
+def write_test(directory: Path) -> None:
+    (directory / "testloom.toml").touch()
+    (directory / "a").mkdir()
+    (directory / "a" / "test.yaml").write_text("driver: command\ncmd: 'true'\n")
+
+
 def test_a_run_in_which_all_pass_imports_nothing_that_few_runs_need(tmp_path: Path) -> None:
-    (tmp_path / "testloom.toml").touch()
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "test.yaml").write_text("driver: command\ncmd: 'true'\n")
+    write_test(tmp_path)
     program = (
         "import sys; from testloom.cli.main import main\n"
         "assert main(['--history=none']) == 0\n"
@@ -66,9 +70,7 @@ def test_nothing_is_warmed_for_workers_that_are_not_forked(
     tmp_path: Path, options: list[str], expected: str
 ) -> None:
     """The thread that does it would count among those of the first test."""
-    (tmp_path / "testloom.toml").touch()
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "test.yaml").write_text("driver: command\ncmd: 'true'\n")
+    write_test(tmp_path)
     program = (
         "from testloom.processes import cgroup; from testloom.cli.main import main\n"
         "done = []; cgroup.start_warming = lambda: done.append('warmed')\n"

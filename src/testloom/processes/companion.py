@@ -22,7 +22,8 @@ from typing import Final, NoReturn
 
 from testloom.processes import own_fds, prctl, signals, tree
 
-_FATAL: Final = -1
+_UNKNOWN: Final = -1
+"""What a process has exited with that somebody else has waited for."""
 
 
 class Companion:
@@ -103,10 +104,10 @@ class Companion:
         if self.returncode is None:
             try:
                 pid, status = os.waitpid(self.pid, options)
-            except ChildProcessError:  # somebody else has waited for it
-                pid, status = self.pid, _FATAL
-            if pid:
-                self.returncode = _FATAL if status < 0 else os.waitstatus_to_exitcode(status)
+            except ChildProcessError:
+                self.returncode = _UNKNOWN
+            else:
+                self.returncode = os.waitstatus_to_exitcode(status) if pid else None
         return self.returncode
 
     def _let_go(self) -> None:

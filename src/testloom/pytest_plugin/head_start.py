@@ -267,7 +267,7 @@ class Spooler:
     def __init__(
         self, items: Sequence[Any], spool: Spool, ends: Callable[[BaseException | None], None]
     ) -> None:
-        self._items = items
+        self._numbers = {id(item): number for number, item in enumerate(items)}
         self._spool = spool
         self._ends = ends
 
@@ -283,7 +283,7 @@ class Spooler:
     def pass_on(self, item: Any, reports: Sequence[Any], location: Any, slot: int) -> None:  # noqa: ARG002 - as above
         """Note *reports* of *item*."""
         gathered = wire.Gathered(item.config)
-        gathered.begin(self._items.index(item))
+        gathered.begin(self._numbers[id(item)])
         for report in reports:
             gathered.add(report)
         self._spool.put(gathered.packed())

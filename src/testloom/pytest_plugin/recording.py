@@ -129,8 +129,8 @@ class Recording:
         self._has_begun = True
         try:
             settings = settings_of(self._config, can_resume=not self._is_distributed)
-            head_start = self._config.pluginmanager.getplugin("testloom-head-start")
-            ahead_s = getattr(head_start, "ahead_s", 0.0)
+            head_start: Any = self._config.pluginmanager.getplugin("testloom-head-start")
+            ahead_s = head_start.ahead_s if head_start is not None else 0.0
             self._run = SessionRun(self._config, items, settings, ahead_s)
         except (UsageError, OSError) as error:
             if self._is_asked_for:

@@ -69,11 +69,11 @@ class SlotRun:
         self._session: Any = session
         self._config = session.config
         self._items: Sequence[Any] = session.items
-        self._ended_ahead = [one for one in ahead if one.has_ended]
+        self._ended_ahead: list[Ahead] = []
         slots_ahead: dict[int, list[Ahead]] = {}
         for one in ahead:
-            if one not in self._ended_ahead:
-                slots_ahead.setdefault(one.slot, []).append(one)
+            those = self._ended_ahead if one.has_ended else slots_ahead.setdefault(one.slot, [])
+            those.append(one)
         first = max(slots_ahead, default=-1) + 1
         count = max(min(count, len(self._items)), first)
         self._limits = limits_of(self._items, limit_s)

@@ -36,12 +36,10 @@ def register(config: pytest.Config) -> None:
         from testloom.pytest_plugin import head_start  # noqa: PLC0415 - few sessions want it
 
         why_not = head_start.why_not(config)
-        wanted: Any = (
-            _StandsBack(head_start.OPTION, why_not)
-            if why_not
-            else head_start.HeadStart(config, count, limit_s)
-        )
-        plugins.register(wanted, "testloom-head-start")
+        if why_not:
+            plugins.register(_StandsBack(head_start.OPTION, why_not), "testloom-no-head-start")
+        else:
+            plugins.register(head_start.HeadStart(config, count, limit_s), "testloom-head-start")
 
 
 def _count(text: str) -> int:
@@ -108,10 +106,9 @@ class InSlots:
             return None
         from testloom.pytest_plugin.slot_run import SlotRun  # noqa: PLC0415 - only here is it needed
 
-        head_start = session.config.pluginmanager.getplugin("testloom-head-start")
-        taken_over = getattr(head_start, "taken_over", lambda _items: ())
+        head_start: Any = session.config.pluginmanager.getplugin("testloom-head-start")
+        ahead = head_start.taken_over(session.items) if head_start is not None else ()
         try:
-            ahead = taken_over(session.items)
             SlotRun(session, self._count, self._limit_s, ahead=ahead).run()
         except UsageError as error:
             raise pytest.UsageError(str(error)) from error

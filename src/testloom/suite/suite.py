@@ -136,7 +136,6 @@ class Testsuite:
         """Told of each directory that tests are found in."""
         self._looking: Looking | None = None
         """Who looks at the files of tests meanwhile, in a run."""
-        """What is known of the files in such directories."""
         self._resumed: Resumed | None = None
         self._places: Places
 
