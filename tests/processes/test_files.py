@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from testloom.processes.files import copy_tree, remove_tree, write_whole
+from testloom.processes.files import copy_tree, read_whole, remove_tree, write_whole
 
 
 def tree_of(root: Path) -> dict[str, object]:
@@ -318,3 +318,20 @@ def test_a_name_without_a_directory_is_in_this_one(
     write_whole("file", "x")
 
     assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_file_is_read_whole_whatever_its_size_is_said_to_be(tmp_path: Path) -> None:
+    plain = tmp_path / "plain"
+    for content in (b"", b"line\r\n", os.urandom(3_000_001)):
+        plain.write_bytes(content)
+        assert read_whole(str(plain)) == content
+    status = read_whole("/proc/self/status")  # its size is 0
+    assert status.startswith(b"Name:")
+    assert status.endswith(b"\n")
+
+
+def test_what_cannot_be_read_is_named_in_the_error(tmp_path: Path) -> None:
+    for path, kind in ((tmp_path, IsADirectoryError), (tmp_path / "none", FileNotFoundError)):
+        with pytest.raises(kind) as caught:
+            read_whole(str(path))
+        assert caught.value.filename == str(path)

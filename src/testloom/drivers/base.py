@@ -24,7 +24,8 @@ from testloom.model.fragment import FragmentCallback, FragmentData
 from testloom.model.names import path_for
 from testloom.model.result import TestResult
 
-_STACK_DEPTH = 50
+_STACK_DEPTH = 20
+"""Calls that are kept of each push: more than drivers make, and each takes its time."""
 
 
 class CleanupMode(enum.Enum):
@@ -237,11 +238,12 @@ class TestDriver(abc.ABC):
         directory: str | None = self.test_env.get("working_dir")
         if directory is None:
             directory = os.path.join(self.env.working_dir, path_for(self.test_name))
-        return os.path.join(directory, *parts)
+        return os.path.join(directory, *parts) if parts else directory
 
     def test_dir(self, *parts: str) -> str:
         """Return the path of *parts* in the directory that defines the test."""
-        return os.path.join(self.test_env["test_dir"], *parts)
+        directory: str = self.test_env["test_dir"]
+        return os.path.join(directory, *parts) if parts else directory
 
     def _matcher(self) -> str | None:
         """What patterns given by users match: the test's own word, or its directory."""
@@ -272,7 +274,9 @@ def _calls() -> list[tuple[CodeType, int]]:
     for _ in ("this function", "push_result"):
         frame = frame.f_back if frame is not None else None
     calls: list[tuple[CodeType, int]] = []
-    while frame is not None and len(calls) < _STACK_DEPTH:
+    for _ in range(_STACK_DEPTH):
+        if frame is None:
+            break
         calls.append((frame.f_code, frame.f_lasti))
         frame = frame.f_back
     return calls

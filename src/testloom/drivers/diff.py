@@ -25,7 +25,7 @@ from testloom.model import reason
 from testloom.model.errors import TestAbortWithError
 from testloom.model.log import Log
 from testloom.model.status import FailureReason
-from testloom.processes.files import write_whole
+from testloom.processes.files import read_whole, write_whole
 
 __all__ = [
     "CanonicalizeLineEndings",
@@ -76,8 +76,7 @@ class DiffTestDriver(ClassicTestDriver):
         encoding = self.default_encoding
         content: str | bytes
         try:
-            with open(path, "rb") as file:
-                content = file.read()
+            content = read_whole(path)
             if encoding != "binary":
                 content = content.decode(encoding)
         except FileNotFoundError as error:

@@ -78,9 +78,7 @@ def record_of(result: TestResult) -> ResultRecord:
     """Return *result* as a value."""
     problems: list[str] = []
 
-    def checked(field: str, value: Any, is_right: bool, instead: Any) -> Any:
-        if is_right:
-            return value
+    def wrong(field: str, value: Any, instead: Any) -> Any:
         problems.append(f"{field} is {_safe_repr(value)}")
         return instead
 
@@ -91,23 +89,23 @@ def record_of(result: TestResult) -> ResultRecord:
         result.info,
         result.processes,
     )
-    is_status = isinstance(status, TestStatus)
+    is_matcher = matcher is None or isinstance(matcher, str)
     record = ResultRecord(
-        name=name if isinstance(name, str) else checked("name", name, False, _safe_repr(name)),
-        status=status.name if is_status else checked("status", status, False, "ERROR"),
+        name=name if isinstance(name, str) else wrong("name", name, _safe_repr(name)),
+        status=status.name if isinstance(status, TestStatus) else wrong("status", status, "ERROR"),
         msg=_message(msg) if msg is None or isinstance(msg, str) else _message(_safe_repr(msg)),
-        reason=checked("reason", why, isinstance(why, str), ""),
-        time=checked("time", time, time is None or _is_number(time), None),
-        test_matcher=checked("test_matcher", matcher, isinstance(matcher, str | None), None),
-        info=checked("info", info, _is_info(info), {}),
-        processes=checked("processes", processes, _is_processes(processes), []),
+        reason=why if isinstance(why, str) else wrong("reason", why, ""),
+        time=time if time is None or _is_number(time) else wrong("time", time, None),
+        test_matcher=matcher if is_matcher else wrong("test_matcher", matcher, None),
+        info=info if _is_info(info) else wrong("info", info, {}),
+        processes=processes if _is_processes(processes) else wrong("processes", processes, []),
     )
     if record.processes:
         record.memory_bytes = max(map(_memory_of, record.processes))
     families = result.failure_reasons
     if families:
         is_set = isinstance(families, set | frozenset | list | tuple)
-        found = checked("failure_reasons", families, is_set, ())
+        found = families if is_set else wrong("failure_reasons", families, ())
         record.failure_reasons = sorted(r.name for r in found if isinstance(r, FailureReason))
     for field in _LOGS:
         value: Any = getattr(result, field)
@@ -139,16 +137,21 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_info(value: Any) -> bool:
-    return isinstance(value, dict) and all(
-        isinstance(key, str) and isinstance(text, str) for key, text in value.items()
-    )
+    if not isinstance(value, dict):
+        return False
+    return all(map(_is_text, value)) and all(map(_is_text, value.values()))
 
 
 def _is_processes(value: Any) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(process, dict) and all(isinstance(key, str) for key in process)
-        for process in value
-    )
+    return isinstance(value, list) and all(map(_is_process, value))
+
+
+def _is_process(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_text, value))
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
 
 
 def _memory_of(process: dict[str, Any]) -> int:

@@ -276,18 +276,19 @@ class _Watch:
         limit = self._program.output_limit_bytes
         while not self._leader_ended or (need_eof and self._open):
             idle_until = None if idle_s is None else self._read_at + idle_s
-            due = min([at for at in (until, idle_until) if at is not None], default=None)
+            due = until
+            if idle_until is not None and (until is None or idle_until < until):
+                due = idle_until
             if due is None:
                 events = self._poller.poll()
             else:
+                left_s = due - self._looked_at
                 is_up = until is not None and until <= self._looked_at
-                is_idle = due <= self._looked_at
-                wait_s = min(max(0.0, due - self._looked_at), TICK_S)
+                wait_s = TICK_S if left_s > TICK_S else max(0.0, left_s)
                 events = self._poller.poll(wait_s * 1000)
                 paused_s = self._paused_for(wait_s)
                 until = None if until is None else until + paused_s
-                has_ended = any(fd == self._pidfd for fd, _event in events)
-                if not has_ended and (is_up or (is_idle and not events)):
+                if (is_up or (left_s <= 0 and not events)) and not self._is_over(events):
                     return False  # there may be more to read, but there always may
             for fd, _event in events:
                 if fd == self._pidfd:
@@ -298,6 +299,9 @@ class _Watch:
             if limit is not None and self._written > limit:
                 return False
         return True
+
+    def _is_over(self, events: list[tuple[int, int]]) -> bool:
+        return any(fd == self._pidfd for fd, _event in events)
 
     def _paused_for(self, waited_s: float) -> float:
         """Look at the clock after waiting for *waited_s*; return for how long nothing could run."""
