@@ -59,3 +59,31 @@ def test_where_the_file_does_not_say_all_of_it_e3_asks_the_programs(tmp_path: Pa
     theirs, as_well = asked("Env", where)
     assert (ours, started) == (theirs, as_well)
     assert ["lsb_release", "-a"] in started
+
+
+BARS = """
+import sys
+{first}
+from testloom.processes import system
+system.new_env()
+print("tqdm" in sys.modules)
+import e3.log
+e3.log.pretty_cli = True
+print(list(e3.log.progress_bar([1, 2], desc="counted")))
+e3.log.tqdm.write("said beside it", file=sys.stdout)
+print("tqdm" in sys.modules, type(e3.log.progress_bar([])).__module__)
+"""
+
+
+@pytest.mark.parametrize(("first", "at_once"), [("", False), ("import tqdm", True)])
+def test_progress_bars_of_e3_are_imported_when_there_is_one(first: str, at_once: bool) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", BARS.format(first=first)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    shown = [str(at_once), "[1, 2]", "said beside it", "True tqdm.std"]
+    assert done.stdout.splitlines() == shown
+    assert "counted" in done.stderr

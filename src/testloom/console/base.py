@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, TextIO
 
@@ -159,7 +159,7 @@ class Console(Silent):
     def stop_commands(self) -> None:
         """Where the reader obeys commands: let it obey none, as what a test prints may be one."""
         if self.place.workflow_commands:
-            self._resume_word = secrets.token_hex(16)
+            self._resume_word = os.urandom(16).hex()
             self.show([[(f"::stop-commands::{self._resume_word}", "")]])
 
     def resume_commands(self) -> None:

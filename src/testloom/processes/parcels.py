@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import tempfile
 from typing import Final
 
@@ -24,7 +23,7 @@ class Parcels:
     """The parcels of one run."""
 
     def __init__(self) -> None:
-        name = f"testloom-{os.getpid()}-{secrets.token_hex(8)}"
+        name = f"testloom-{os.getpid()}-{os.urandom(8).hex()}"
         self._places = [os.path.join(top, name) for top in (_MEMORY, tempfile.gettempdir())]
 
     def put(self, name: str, data: bytes) -> None:

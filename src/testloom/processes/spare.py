@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import stat
 from collections.abc import Sequence
 from typing import Final
@@ -43,7 +42,7 @@ class Spare:
     def enable(self) -> None:
         """Keep directories from here on: whoever calls this calls `settle` or `drop` as well."""
         # Not by the number of this process: in a namespace, others have the same.
-        self._name = f"{_PREFIX}{secrets.token_hex(8)}"
+        self._name = f"{_PREFIX}{os.urandom(8).hex()}"
 
     def copy_tree(self, source: str, target: str, without: Sequence[str] = ()) -> None:
         """Make *target* a copy of *source*, as `files.copy_tree` does.

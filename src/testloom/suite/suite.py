@@ -18,7 +18,6 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
-import e3.log
 import msgspec
 
 from testloom import discovery
@@ -36,7 +35,7 @@ from testloom.model.test import BrokenTest
 from testloom.processes import cgroup, own_fds, signals, streams
 from testloom.processes.clock import SystemClock
 from testloom.processes.garbage import making_much
-from testloom.processes.system import new_env
+from testloom.processes.system import import_log, new_env
 from testloom.suite import listing
 from testloom.suite.attempts import Retrying
 from testloom.suite.baselines import with_pending
@@ -307,7 +306,7 @@ class Testsuite:
         self._plugins.hook.testloom_add_options(parser=parser)
         line, self._resumed = resuming_command_line(parser, args, config=self.config)
         if line.options.log_file or line.options.verbosity > 0:
-            e3.log.activate_with_args(line.namespace, logging.WARNING)
+            import_log().activate_with_args(line.namespace, logging.WARNING)
         self.main.args = line.namespace
         self.options = line.options
         self.config = line.config

@@ -21,7 +21,6 @@ from typing import Any, Final
 
 import msgspec
 from e3.collection.dag import DAG
-from e3.env import Env
 
 from testloom.model.fragment import FragmentData
 from testloom.processes import exec_self
@@ -177,7 +176,7 @@ def _packed(env: Any) -> dict[str, bytes]:
     return packed
 
 
-def _unpacked(packed: dict[str, bytes]) -> Env:
+def _unpacked(packed: dict[str, bytes]) -> Any:
     env = new_env()
     known = env.to_dict()
     for name, data in packed.items():
