@@ -1,7 +1,7 @@
 r"""Loads a YAML file that anybody may have written into plain Python values.
 
 PyYAML's C parser makes the nodes; the values are made here, by `yaml_values`, from a short list of
-tags: no tag runs code.  What differs from `yaml.safe_load`, on purpose:
+tags: no tag runs code.  (Files that need no parser get none, see `yaml_words`.)  What differs from `yaml.safe_load`, on purpose:
 
 - files are regular, small and UTF-8 (`yaml_file`), and stay small once loaded (`yaml_limits`);
 - a key that occurs twice in a mapping is an error;
@@ -18,7 +18,7 @@ from typing import Any, Final
 import msgspec
 import yaml
 
-from testloom.discovery import yaml_limits
+from testloom.discovery import yaml_limits, yaml_words
 from testloom.discovery.problems import FileProblem, SyntaxProblem
 from testloom.discovery.yaml_file import position, read_utf8
 from testloom.discovery.yaml_values import Builder, Composer
@@ -96,6 +96,10 @@ class _Loading:
         return Document(self._path, self.value(data), data)
 
     def value(self, data: bytes) -> Any:
+        words = yaml_words.mapping(data)
+        return self._parsed(data) if words is None else words
+
+    def _parsed(self, data: bytes) -> Any:
         path = self._path
         try:
             if not yaml_limits.is_small(data):

@@ -39,6 +39,18 @@ _RESOLVERS: Final = _resolvers()
 _NO_RESOLVERS: Final[list[tuple[str, re.Pattern[str]]]] = []
 
 
+def is_text(word: str) -> bool:
+    """Tell whether *word*, without quotes or a tag, is the text that it is, and no number or so."""
+    return _tag_of(word) == _STR
+
+
+def _tag_of(word: str) -> str:
+    for tag, regexp in _RESOLVERS.get(word[:1], _NO_RESOLVERS):
+        if regexp.match(word):
+            return tag
+    return _STR
+
+
 class Composer(CParser):
     """Makes nodes of text.  The three methods are what the C parser asks of a resolver."""
 
@@ -51,12 +63,7 @@ class Composer(CParser):
     def resolve(self, kind: type[yaml.Node], value: str | None, implicit: Any) -> str:
         """Return the tag of an untagged node."""
         if kind is yaml.ScalarNode:
-            if implicit[0]:
-                text = value or ""
-                for tag, regexp in _RESOLVERS.get(text[:1], _NO_RESOLVERS):
-                    if regexp.match(text):
-                        return tag
-            return _STR
+            return _tag_of(value or "") if implicit[0] else _STR
         return _MAP if kind is yaml.MappingNode else _SEQ
 
 
