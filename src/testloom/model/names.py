@@ -12,6 +12,7 @@ import re
 from typing import Final
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_+=,@%][A-Za-z0-9._+=,@%-]{0,119}\Z")
+_ODD: Final = re.compile(r"[^A-Za-z0-9_]+")
 _UNSAFE: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
 )
@@ -33,7 +34,7 @@ def path_for(name: str) -> str:
     if _PLAIN.match(name):
         return name
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    slug = re.sub(r"[^A-Za-z0-9_]+", "-", name).strip("-")[:60]
+    slug = _ODD.sub("-", name).strip("-")[:60]
     return f"{slug}-{digest}" if slug else digest
 
 

@@ -71,7 +71,7 @@ def circles(predecessors: Mapping[str, Collection[str]]) -> list[list[str]]:
     on_stack: dict[str, None] = {}
     found: list[list[str]] = []
     for root in predecessors:
-        if root in order:
+        if root in order or not predecessors[root]:  # what waits for nothing is in no circle
             continue
         order[root] = low[root] = len(order)
         on_stack[root] = None
