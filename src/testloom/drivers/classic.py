@@ -162,7 +162,7 @@ class ClassicTestDriver(TestDriver):
             return
         try:
             if self.copy_test_directory:
-                SPARE.copy_tree(self.test_dir(), self.working_dir(), run_dirs(self.env))
+                SPARE.copy_tree(self.test_dir(), self.working_dir(), lambda: run_dirs(self.env))
             self.output = Log(b"") if self.default_encoding == "binary" else Log("")
             self.set_up()
             self.run()

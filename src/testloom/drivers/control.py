@@ -84,7 +84,7 @@ class YAMLTestControlCreator(TestControlCreator):
         """Names that conditions may use, besides ``env``."""
 
     def create(self, driver: TestDriver) -> TestControl:
-        if "test_dir" in driver.test_env and os.path.exists(driver.test_dir("test.opt")):
+        if "test_dir" in driver.test_env and os.access(driver.test_dir("test.opt"), os.F_OK):
             logger.warning(
                 '%s: "test.opt" file found whereas only "control" entries are considered',
                 driver.test_name,

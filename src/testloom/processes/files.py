@@ -13,7 +13,7 @@ import os
 import re
 import stat
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -24,12 +24,12 @@ _OCTAL: Final = re.compile(r"\\([0-7]{3})")
 """How the system writes a blank in the path of a mount."""
 
 
-def copy_tree(source: str, target: str, without: Sequence[str] = ()) -> None:
+def copy_tree(source: str, target: str, without: Callable[[], Iterable[str]] = tuple) -> None:
     """Make *target* a copy of the directory *source*, replacing what was there.
 
     File modes and modification times are kept, symbolic links stay links, directories can be
     written by their owner.  Sockets, pipes and devices are left out, and so are *target* itself
-    and the directories *without* where they lie in *source*.
+    and the directories that *without* returns, where they lie in *source*.
 
     Raises:
         OSError: a file cannot be read or written.
@@ -45,7 +45,10 @@ def copy_tree(source: str, target: str, without: Sequence[str] = ()) -> None:
 
 
 def fill_tree(
-    source: str, target: str, there: dict[str, os.stat_result], without: Sequence[str] = ()
+    source: str,
+    target: str,
+    there: dict[str, os.stat_result],
+    without: Callable[[], Iterable[str]] = tuple,
 ) -> None:
     """Copy what is in *source* to the directory *target*, as `copy_tree` does.
 
@@ -72,7 +75,7 @@ def fill_tree(
                     os.symlink(os.readlink(entry.path), to_path)
                 elif entry.is_dir():
                     if left_out is None:  # only now: most tests have files alone
-                        left_out = frozenset(_identities((target, *without)))
+                        left_out = frozenset(_identities((target, *without())))
                     if _identity(entry.stat()) in left_out:
                         continue
                     os.mkdir(to_path)

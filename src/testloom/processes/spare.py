@@ -16,7 +16,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from testloom.processes.files import copy_tree, fill_tree, remove_tree
@@ -44,7 +44,9 @@ class Spare:
         # Not by the number of this process: in a namespace, others have the same.
         self._name = f"{_PREFIX}{os.urandom(8).hex()}"
 
-    def copy_tree(self, source: str, target: str, without: Sequence[str] = ()) -> None:
+    def copy_tree(
+        self, source: str, target: str, without: Callable[[], Iterable[str]] = tuple
+    ) -> None:
         """Make *target* a copy of *source*, as `files.copy_tree` does.
 
         Raises:
@@ -88,7 +90,7 @@ class Spare:
             files = _plain_files(path)
             if files is None:
                 return False
-            kept = os.path.join(os.path.dirname(path), self._name)
+            kept = f"{os.path.dirname(path)}/{self._name}"
             os.rename(path, kept)
         except OSError:
             return False

@@ -140,7 +140,7 @@ class AdaCoreLegacyTestDriver(DiffTestDriver):
         if name != _BASELINE and not os.path.isfile(baseline):
             raise TestAbortWithError(f"cannot find output file {name}")
         os.makedirs(self.working_dir(), exist_ok=True)
-        copy_tree(self.test_dir(), self._source, run_dirs(self.env))
+        copy_tree(self.test_dir(), self._source, lambda: run_dirs(self.env))
         if not os.path.isfile(os.path.join(self._source, name)):
             write_whole(os.path.join(self._source, name), b"")
         script = opt["CMD"] or ""
