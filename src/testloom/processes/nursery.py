@@ -213,9 +213,15 @@ class Nursery:
             raise NurseryGone
         return _decode_news(data)
 
+    def dismiss(self) -> None:
+        """Have everything killed; `close` sees it gone."""
+        if self._lifeline >= 0:
+            own_fds.close(self._lifeline)
+            self._lifeline = -1
+
     def close(self, timeout_s: float = 3.0) -> None:
         """Kill everything and see it gone."""
-        own_fds.close(self._lifeline)
+        self.dismiss()
         if not tree.wait_gone([self.pid], timeout_s):
             tree.signal_all([self.pid], signal.SIGKILL)
         status = -1

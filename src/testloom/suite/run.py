@@ -81,7 +81,8 @@ class RunOutcome(msgspec.Struct, kw_only=True):
     """What people should know besides, one line each."""
 
 
-def execute(
+@contextlib.contextmanager
+def executed(
     plan: Plan,
     *,
     info: RunInfo,
@@ -97,8 +98,11 @@ def execute(
     quarantine: Quarantine | None = None,
     priorities: Mapping[str, float] | None = None,
     takes_keys: bool = False,
-) -> RunOutcome:
-    """Run *plan*; return once everything has ended and every result is in *journal*.
+) -> Iterator[RunOutcome]:
+    """Run *plan*; give what came of it once every result is in *journal*.
+
+    The processes that the tests ran in are being ended then, which takes some milliseconds; they
+    have gone when the block ends.
 
     *collector* decides what the ends of fragments mean, *retrying* which tests run again; *carry*
     is what to take over from another run, *priorities* which fragments come first, and failures
@@ -108,22 +112,31 @@ def execute(
     run = _Run(
         plan, info, loop, journal, listeners, limits, reader_gone, collector, retrying, priorities
     )
-    try:
-        # What runs in this process is stopped with it, and shows where it is, at once.
-        others = () if settings.in_process else (signals.SUSPEND, signals.TELL)
-        wanted = (*signals.STOPPING, *others)
-        with signals.told_to(loop, run.signalled, wanted), run.workers(env, settings) as workers:
+    # What runs in this process is stopped with it, and shows where it is, at once.
+    others = () if settings.in_process else (signals.SUSPEND, signals.TELL)
+    wanted = (*signals.STOPPING, *others)
+    with contextlib.ExitStack() as stack:
+        stack.callback(loop.close)
+        with contextlib.ExitStack() as while_it_runs:
+            while_it_runs.callback(run.keys.end)
+            while_it_runs.enter_context(signals.told_to(loop, run.signalled, wanted))
+            workers = run.make_workers(env, settings)
+            stack.callback(_close, workers)
+            while_it_runs.callback(workers.dismiss)
             run.pardon(quarantine)
             run.begin()
             if takes_keys and not settings.in_process:  # which may ask people itself
                 run.take_keys()
             if carry is not None:
                 run.take_over(carry)
-            run.go_on(workers)
-            return run.end()
-    finally:
-        run.keys.end()
-        loop.close()
+            run.go_on()
+            outcome = run.end()
+        yield outcome
+
+
+def _close(workers: Workers) -> None:
+    with signals.held():  # or who interrupts this would leave something behind
+        workers.close()
 
 
 class _Run:
@@ -175,9 +188,8 @@ class _Run:
         self._untold = collections.deque()
         """What has happened and is in no journal yet, in order; the slots come first."""
 
-    @contextlib.contextmanager
-    def workers(self, env: Any, settings: WorkerSettings) -> Iterator[Workers]:
-        """Make what fragments run in; end all of it afterwards."""
+    def make_workers(self, env: Any, settings: WorkerSettings) -> Workers:
+        """Make what fragments run in."""
         workers = self._workers = make_workers(
             settings,
             fragments=self._plan.fragments,
@@ -192,10 +204,7 @@ class _Run:
         # Else one more test might run after the failure that is one too many.
         if not self._policy.counts_failures:
             self._scheduler.lay_out = workers.lays_out
-        try:
-            yield workers
-        finally:
-            workers.close()
+        return workers
 
     def begin(self) -> None:
         """Tell everybody; give the tests that cannot run their results."""
@@ -231,9 +240,8 @@ class _Run:
         for entry in entries:
             self._listeners.result_added(entry, self._journal.load)
 
-    def go_on(self, workers: Workers) -> None:
+    def go_on(self) -> None:
         """Run all fragments, or as many as are wanted."""
-        del workers  # `_start` has them; they only have to be there
         try:
             self._scheduler.run()
         except WorkersCannotStart as error:

@@ -61,7 +61,7 @@ from testloom.suite.quarantine import quarantine_of
 from testloom.suite.reporting import Reporting
 from testloom.suite.resumed_line import resuming_command_line
 from testloom.suite.retry_options import retry_policy
-from testloom.suite.run import Listeners, RunOutcome, execute
+from testloom.suite.run import Listeners, RunOutcome, executed
 from testloom.suite.run_options import RunOptions
 from testloom.suite.shares import keep_share
 from testloom.suite.sources import commit_of
@@ -256,7 +256,7 @@ class Testsuite:
             listeners = Listeners([console, PluginListener(self._plugins, self._plugin_failed)])
             words = selecting_words(pinned)
             with contextlib.closing(console), journal_of(run_dir, info, the_plan, words) as journal:
-                outcome = execute(
+                running = executed(
                     the_plan,
                     info=info,
                     env=self.env,
@@ -271,16 +271,17 @@ class Testsuite:
                     reader_gone=lambda: console.broken,
                     takes_keys=console.takes_keys,
                 )
-                summary = self._earlier.judged(self._summary(info, outcome, journal))
-                problems = reporting.write(summary)
-                code = self._exit_code(summary, outcome, problems)
-                unwritten = written_to_the_end(journal, outcome, code)
-                if unwritten := unwritten + reporting.write_archive(info, run_dir.journal):
-                    problems, code = (*problems, *unwritten), EXIT_INCOMPLETE
-                remarks = [*reporting.tell_server(summary), *self._earlier.keep(summary, code)]
-                notes = [*summary.notes, *remarks, *problems]
-                summary = with_pending(summary, root)
-                listeners.run_ended(reporting.with_notes(summary, notes))
+                with running as outcome:
+                    summary = self._earlier.judged(self._summary(info, outcome, journal))
+                    problems = reporting.write(summary)
+                    code = self._exit_code(summary, outcome, problems)
+                    unwritten = written_to_the_end(journal, outcome, code)
+                    if unwritten := unwritten + reporting.write_archive(info, run_dir.journal):
+                        problems, code = (*problems, *unwritten), EXIT_INCOMPLETE
+                    remarks = [*reporting.tell_server(summary), *self._earlier.keep(summary, code)]
+                    notes = [*summary.notes, *remarks, *problems]
+                    summary = with_pending(summary, root)
+                    listeners.run_ended(reporting.with_notes(summary, notes))
         if console.broken:  # what it has come to was not told
             code = EXIT_INCOMPLETE
         reader_left = signal.SIGPIPE if console.reader_has_left else 0

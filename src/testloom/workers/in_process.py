@@ -104,6 +104,9 @@ class InProcessWorkers:
     def resume(self, paused_s: float) -> None:
         """Do nothing."""
 
+    def dismiss(self) -> None:
+        """Nothing is left running."""
+
     def close(self) -> None:
         """Nothing is left running."""
 

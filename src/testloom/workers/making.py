@@ -68,8 +68,11 @@ class Workers(Protocol):
     def resume(self, paused_s: float) -> None:
         """Let everything go on, after so long a pause, which does not count."""
 
+    def dismiss(self) -> None:
+        """Have everything end that may still run; nothing can be started any more."""
+
     def close(self) -> None:
-        """End everything."""
+        """See that everything has ended."""
 
 
 def make_workers(

@@ -81,6 +81,7 @@ class RemotePool:
         self._timeout_s = timeout_s
         self._note = note
         self._running: dict[int, RemoteWorker] = {}
+        self._is_closed = False
         exchange.make(NodeSetup(setup_of(env), os.fsencode(os.getcwd()), _environ()))
         self._calls = ThreadCalls(loop)
         self._errands = Errands(distributor, self._has_outcome, self._told)
@@ -154,13 +155,20 @@ class RemotePool:
     def resume(self, paused_s: float) -> None:
         """Do nothing."""
 
-    def close(self) -> None:
-        """End all jobs, and remove the files."""
+    def dismiss(self) -> None:
+        """End all jobs, and remove the files: people are told, and not too late, if that fails."""
+        if self._is_closed:
+            return
+        self._is_closed = True
         if not self._errands.close(_LEAVE_S):
             self._note(f"{self._distributor.cluster_name}: it does not answer; look for jobs there")
         self._calls.close()
         self._orders.close()
         self._exchange.remove()
+
+    def close(self) -> None:
+        """See that all is as `dismiss` leaves it."""
+        self.dismiss()
 
     # -- in the thread of `Errands` -----------------------------------------------------------
 

@@ -251,13 +251,21 @@ class WarmPool:
             with contextlib.suppress(NurseryGone):
                 self._nursery.resume()
 
-    def close(self) -> None:
-        """End all processes and see them gone."""
+    def dismiss(self) -> None:
+        """Have all processes killed; `close` sees them gone."""
+        if self._closed:
+            return
         self._closed = True
         for slot in self._slots.values():
             slot.close()
         if self._nursery is not None:
             self.loop.unwatch(self._nursery.fileno())
+            self._nursery.dismiss()
+
+    def close(self) -> None:
+        """End all processes and see them gone."""
+        self.dismiss()
+        if self._nursery is not None:
             self._nursery.close()
             self._nursery = None
         self.orders.close()

@@ -55,7 +55,7 @@ from testloom.suite.places import working_place
 from testloom.suite.planning import NO_FRAGMENT, Plan, plan
 from testloom.suite.plugins import PluginListener, plugin_manager
 from testloom.suite.reporting import Reporting
-from testloom.suite.run import Listeners, RunOutcome, execute
+from testloom.suite.run import Listeners, RunOutcome, executed
 
 logger = logging.getLogger("testsuite")
 
@@ -323,7 +323,7 @@ class TestsuiteCore(native.Testsuite):
             ResultFiles(run_dir.path, journal, self._drivers_envs) as files,
         ):
             listener = self._listener(the_plan, files)
-            outcome = execute(
+            running = executed(
                 the_plan,
                 info=info,
                 env=self.env,
@@ -333,14 +333,15 @@ class TestsuiteCore(native.Testsuite):
                 listeners=Listeners([listener, PluginListener(self._plugins, logger.warning)]),
                 collector=E3Collector,
             )
-            summary = self._summary(info, outcome, journal)
-            files.close()
-            self._tell(outcome, (*reporting.write(summary), *filter(None, [files.problem])))
-            code = self._code(outcome)
-            self._tell(outcome, preparing.written_to_the_end(journal, outcome, code))
-            self.report_index.duration = outcome.duration_s
-            if the_plan.owners:
-                self.running_status.dump()
+            with running as outcome:
+                summary = self._summary(info, outcome, journal)
+                files.close()
+                self._tell(outcome, (*reporting.write(summary), *filter(None, [files.problem])))
+                code = self._code(outcome)
+                self._tell(outcome, preparing.written_to_the_end(journal, outcome, code))
+                self.report_index.duration = outcome.duration_s
+                if the_plan.owners:
+                    self.running_status.dump()
             self._finish(attached)  # results are read from the journal, which takes less time
         self.report_index.loader = None
         return outcome
