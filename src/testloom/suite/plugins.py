@@ -11,7 +11,7 @@ from typing import Any
 import pluggy
 
 from testloom.model.errors import UsageError
-from testloom.model.events import Load, Silent
+from testloom.model.events import Load, RunListener, Silent
 from testloom.model.summary import ResultEntry, Summary
 from testloom.suite.config import Config
 from testloom.suite.hookspecs import PROJECT, Hooks
@@ -67,9 +67,17 @@ def report_formats(manager: pluggy.PluginManager) -> dict[str, Any]:
     }
 
 
-class PluginListener(Silent):
-    """Passes on what a run tells to the plugins."""
+def listening_plugins(
+    manager: pluggy.PluginManager, failed: Callable[[str], None]
+) -> list[RunListener]:
+    """Return who passes on what a run tells to the plugins: nobody if there are none.
 
+    *failed* is told, in one line, of a plugin that raises.
+    """
+    return [_PluginListener(manager, failed)] if manager.get_plugins() else []
+
+
+class _PluginListener(Silent):
     def __init__(self, manager: pluggy.PluginManager, failed: Callable[[str], None]) -> None:
         self._hook = manager.hook
         self._failed = failed

@@ -50,8 +50,11 @@ class Listeners:
     def __init__(self, listeners: Sequence[RunListener]) -> None:
         self._all = listeners
 
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        methods = [getattr(listener, name) for listener in self._all]
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        methods: list[Callable[..., Any]] = [getattr(listener, name) for listener in self._all]
+        if len(methods) == 1:
+            setattr(self, name, methods[0])
+            return methods[0]
 
         def call(*args: Any, **named: Any) -> None:
             for method in methods:

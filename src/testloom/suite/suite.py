@@ -49,7 +49,7 @@ from testloom.suite.looking import Looking
 from testloom.suite.options import CommandLine, Parser, build_parser
 from testloom.suite.places import Places, dump_environ, working_place
 from testloom.suite.planning import Plan, plan
-from testloom.suite.plugins import PluginListener, project_plugins, report_formats
+from testloom.suite.plugins import listening_plugins, project_plugins, report_formats
 from testloom.suite.preparing import (
     journal_of,
     limits_of,
@@ -253,7 +253,7 @@ class Testsuite:
             pinned = self._earlier.pinned(options)
             console = reporting.console(self.main.args, commands_of(line, pinned))
             console.expect(expected, self._earlier.latest)
-            listeners = Listeners([console, PluginListener(self._plugins, self._plugin_failed)])
+            listeners = Listeners([console, *listening_plugins(self._plugins, self._plugin_failed)])
             words = selecting_words(pinned)
             with contextlib.closing(console), journal_of(run_dir, info, the_plan, words) as journal:
                 running = executed(

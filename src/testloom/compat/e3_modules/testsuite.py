@@ -53,7 +53,7 @@ from testloom.suite.distributing import started
 from testloom.suite.options import CommandLine
 from testloom.suite.places import working_place
 from testloom.suite.planning import NO_FRAGMENT, Plan, plan
-from testloom.suite.plugins import PluginListener, plugin_manager
+from testloom.suite.plugins import listening_plugins, plugin_manager
 from testloom.suite.reporting import Reporting
 from testloom.suite.run import Listeners, RunOutcome, executed
 
@@ -330,7 +330,7 @@ class TestsuiteCore(native.Testsuite):
                 settings=settings,
                 limits=preparing.limits_of(options),
                 journal=journal,
-                listeners=Listeners([listener, PluginListener(self._plugins, logger.warning)]),
+                listeners=Listeners([listener, *listening_plugins(self._plugins, logger.warning)]),
                 collector=E3Collector,
             )
             with running as outcome:
