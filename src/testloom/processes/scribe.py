@@ -47,6 +47,7 @@ class Scribe:
                 channel.send(b"." + finish()[: _LAST_WORDS - 1])
 
         self._companion = Companion("testloom-scribe", run)
+        self._words: bytes | None = None
 
     @property
     def pid(self) -> int:
@@ -57,21 +58,26 @@ class Scribe:
         """Send *message*, which is not empty; False if that cannot be done now or any more."""
         return self._companion.send(message)
 
-    def close(self, timeout_s: float) -> bytes | None:
+    def last_words(self, timeout_s: float) -> bytes | None:
         """Wait until everything is done; return the last words, None if it came to no end.
 
-        After *timeout_s* seconds without an end the process is killed.
+        That may take *timeout_s* seconds.  `close` is still to come.
         """
-        words = None
         channel = self._companion.channel
-        with contextlib.suppress(OSError):
-            channel.shutdown(socket.SHUT_WR)
-            channel.settimeout(timeout_s)
-            words = channel.recv(_LAST_WORDS) or None
+        if self._words is None:
+            with contextlib.suppress(OSError):
+                channel.shutdown(socket.SHUT_WR)
+                channel.settimeout(timeout_s)
+                self._words = channel.recv(_LAST_WORDS) or None
+        return None if self._words is None else self._words[1:]
+
+    def close(self, timeout_s: float) -> bytes | None:
+        """Do as `last_words` and wait for the end of the process, which is killed if it had none."""
+        words = self.last_words(timeout_s)
         if words is not None:
             self._companion.wait()
         self._companion.close()
-        return None if words is None else words[1:]
+        return words
 
 
 def _serve(parent: int, channel: socket.socket, do: Callable[[bytes], None]) -> None:

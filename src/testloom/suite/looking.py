@@ -86,19 +86,20 @@ class Looking:
         if self._scribe is None or self._memory is None:
             return {}
         self.send_rest()
-        count = int(self._end(_PATIENCE_S) or 0)
+        self._is_worth_it = False
+        count = int(self._scribe.last_words(_PATIENCE_S) or 0)
         found = [self._memory[at * SIZE : (at + 1) * SIZE] for at in range(count)]
         self._memory.close()
+        self._memory = None
         pairs = zip(self._sent, found, strict=False)
         return {path: digest for path, digest in pairs if digest != _UNKNOWN}
 
     def close(self) -> None:
-        """Wait for nothing, and leave nobody behind."""
-        self._end(0.0)
+        """Wait for nothing but the end of who is done, and leave nobody behind."""
+        self._is_worth_it = False
+        if self._scribe is not None:
+            self._scribe.close(0.0)
+            self._scribe = None
         if self._memory is not None:
             self._memory.close()
-
-    def _end(self, timeout_s: float) -> bytes | None:
-        scribe, self._scribe = self._scribe, None
-        self._is_worth_it = False
-        return None if scribe is None else scribe.close(timeout_s)
+            self._memory = None

@@ -256,6 +256,8 @@ class Testsuite:
             listeners = Listeners([console, *listening_plugins(self._plugins, self._plugin_failed)])
             words = selecting_words(pinned)
             with contextlib.closing(console), journal_of(run_dir, info, the_plan, words) as journal:
+                if self._looking is not None:
+                    self._looking.close()  # which takes a while to end, and had that until now
                 running = executed(
                     the_plan,
                     info=info,
