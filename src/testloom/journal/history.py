@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -79,7 +79,7 @@ class HistoryStore:
         twice.
         """
         results = [e for e in entries if e.reason != reason.RUN_ABORTED]  # they say nothing
-        names = {plain_text(name) for e in results for name in (e.name, e.test)}
+        names = {name: plain_text(name) for e in results for name in (e.name, e.test)}
         database, suite, host = self._database, plain_text(run.suite), plain_text(run.host)
         key: dict[str, Any] = {"run_id": run.run_id, "suite": suite, "host": host}
         with database.changing():
@@ -94,9 +94,9 @@ class HistoryStore:
             # In order, so that two runs that add the same names never wait for each other.
             database.change_many(
                 "INSERT INTO tests (name) VALUES (:name) ON CONFLICT (name) DO NOTHING",
-                [{"name": name} for name in sorted(names)],
+                [{"name": name} for name in sorted({*names.values()})],
             )
-            database.change_many(_ADD_RESULT, (_result_values(number, e) for e in results))
+            database.change_many(_ADD_RESULT, (_result_values(number, e, names) for e in results))
             if resumes:
                 self._take_over(suite, resumes, results)
 
@@ -348,11 +348,12 @@ def _run_of(row: Row) -> PastRun:
     return PastRun(**dict(zip(names, row, strict=True)))
 
 
-def _result_values(number: int, entry: ResultEntry) -> Values:
+def _result_values(number: int, entry: ResultEntry, names: Mapping[str, str]) -> Values:
+    """Return the row of *entry* in run *number*; *names* are those of tests, as they are kept."""
     return {
         "run": number,
-        "name": plain_text(entry.name),
-        "parent": None if entry.test == entry.name else plain_text(entry.test),
+        "name": names[entry.name],
+        "parent": None if entry.test == entry.name else names[entry.test],
         "status": entry.status.value,
         "reason": plain_text(entry.reason),
         "time_s": plain_number(entry.time_s),
