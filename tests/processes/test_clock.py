@@ -1,6 +1,18 @@
 from __future__ import annotations
 
-from testloom.processes.clock import Clock, ManualClock, SystemClock, cpu_now, iso
+import os
+from pathlib import Path
+
+import pytest
+
+from testloom.processes.clock import (
+    Clock,
+    ManualClock,
+    SystemClock,
+    cores_idle_s,
+    cpu_now,
+    iso,
+)
 
 
 def test_a_manual_clock_moves_only_when_told_to() -> None:
@@ -27,3 +39,12 @@ def test_cpu_time_is_that_of_this_process() -> None:
     sum(range(100_000))
 
     assert cpu_now() > before
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/uptime"), reason="this system does not tell")
+def test_cores_have_been_idle_for_no_longer_than_they_are_up() -> None:
+    told = [cores_idle_s() or -1.0 for _ in range(100)]
+    up_s = float(Path("/proc/uptime").read_text(encoding="ascii").split()[0])
+
+    assert told == sorted(told)
+    assert 0.0 <= told[-1] <= up_s * (os.cpu_count() or 1)

@@ -19,6 +19,7 @@ from testloom.scheduling import (
     available_cores,
     compute_next_dyn_poll,
 )
+from testloom.scheduling.opening import FIRST_LOOK_S, WINDOW_S, Opening
 
 
 class Puppet(Worker):
@@ -634,3 +635,36 @@ def test_when_nothing_can_go_on_the_run_says_so(
 
     with pytest.raises(InternalError, match="2 vertices are neither ready nor running"):
         it.scheduler.step()
+
+
+@pytest.fixture
+def idle_s(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """For how long the cores have been idle, to be set by the test."""
+    told = [0.0]
+    monkeypatch.setattr("testloom.scheduling.scheduler.cores_idle_s", lambda: told[0])
+    return told
+
+
+def test_slots_beyond_the_cores_are_opened_once_cores_are_idle(
+    lab: Callable[..., Lab], idle_s: list[float]
+) -> None:
+    it = lab("a; b; c; d; e; f; g", jobs=4)
+    it.scheduler.open_slots_by(Opening(1))
+
+    assert it.step() == ["start a@0"]
+    assert it.step("a", seconds=FIRST_LOOK_S) == ["collect a", "start b@0"]
+    assert it.step("b", seconds=WINDOW_S) == ["collect b", "start c@0"]
+    idle_s[0] = 1.0
+    assert it.step("c", seconds=2 * WINDOW_S) == ["collect c", "start d@0", "start e@1"]
+    assert it.step(seconds=FIRST_LOOK_S) == ["start f@2", "start g@3"]
+    assert it.loop.due() is None
+
+
+def test_units_that_wait_for_each_other_in_more_slots_than_cores_are_all_started(
+    lab: Callable[..., Lab], idle_s: list[float]
+) -> None:
+    it = lab("a; b; c", jobs=3)
+    it.scheduler.open_slots_by(Opening(1))
+
+    started = it.step() + it.step(seconds=FIRST_LOOK_S) + it.step(seconds=FIRST_LOOK_S)
+    assert started == ["start a@0", "start b@1", "start c@2"]

@@ -73,3 +73,33 @@ def test_an_added_slot_has_the_next_number() -> None:
     assert slots.add() == 1
 
     assert [slots.count, slots.busy, slots.take()] == [2, 1, 1]
+
+
+def test_those_that_are_shut_are_not_given_out_until_they_are_opened() -> None:
+    slots = Slots(5)
+    slots.shut_all_but(2)
+    first = [slots.take(), slots.take()]
+    before = slots.shut, slots.busy, bool(slots)
+    slots.give_back(0)
+    slots.open(2)
+    then = [slots.take() for _ in range(3)]
+    slots.open(9)
+
+    assert (first, before, then) == ([0, 1], (3, 2, False), [0, 2, 3])
+    assert (slots.take(), bool(slots), slots.busy, slots.shut) == (4, False, 5, 0)
+
+
+def test_one_is_always_open() -> None:
+    slots = Slots(2)
+    slots.shut_all_but(0)
+
+    assert (slots.take(), bool(slots)) == (0, False)
+
+
+def test_another_one_is_opened_in_the_place_of_one_that_is_retired() -> None:
+    slots = Slots(3)
+    slots.shut_all_but(1)
+    slots.take()
+    slots.retire(0)
+
+    assert (slots.take(), bool(slots), slots.shut, slots.count) == (1, False, 1, 2)

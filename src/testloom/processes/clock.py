@@ -72,6 +72,18 @@ def iso(wall: float) -> str:
     return at.isoformat()
 
 
+def cores_idle_s() -> float | None:
+    """Return for how long the cores of this machine have been idle, all together, since it started.
+
+    That is exact to some 10 ms.  None where the system does not tell.
+    """
+    try:
+        with open("/proc/uptime", "rb") as file:
+            return float(file.read().split()[1])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
 def cpu_now() -> float:
     """Return the CPU seconds used by this process."""
     return time.process_time()

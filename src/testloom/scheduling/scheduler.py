@@ -22,10 +22,12 @@ from testloom.model.errors import (
     WorkersCannotStart,
     nearest,
 )
+from testloom.processes.clock import cores_idle_s
 from testloom.processes.loop import EventLoop, Timer
 from testloom.processes.signals import interrupting
 from testloom.scheduling.admission import Admission
 from testloom.scheduling.ahead import PATIENCE_S, Ahead, LayOut
+from testloom.scheduling.opening import Opening
 from testloom.scheduling.ready import ReadyQueue
 from testloom.scheduling.resources import ONE_PLACE, PLACES, Needs, Resources
 from testloom.scheduling.slots import Slots
@@ -112,6 +114,8 @@ class MultiprocessScheduler:
         self.lay_out: LayOut | None = None
         self._ahead = Ahead()
         self._look: Timer | None = None
+        self._opening: Opening | None = None
+        self._next_opening: Timer | None = None
         self._own_loop = loop is None
         self._afterwards = afterwards or (lambda: None)
         self._is_open = self._forgets = is_open
@@ -166,6 +170,11 @@ class MultiprocessScheduler:
             self._slots.add()
             self.workers.append(None)
             self.parallelism = len(self.workers)
+
+    def open_slots_by(self, opening: Opening) -> None:
+        """Open only as many slots as *opening* says; to be called before anything has been started."""
+        self._opening = opening
+        self._slots.shut_all_but(opening.slots)
 
     def set_limit(self, name: str, limit: int) -> None:
         """Let there be *limit* of what needs call *name* from now on.
@@ -360,6 +369,8 @@ class MultiprocessScheduler:
 
     def _fill(self) -> None:
         self._start_ready()
+        if self._slots.shut and self._next_opening is None and self._ready:
+            self._open_later()
         if self.lay_out is None or self.phase is not Phase.RUNNING:
             return
         if self._ahead and not self._admission.has_more_than(self._slots.count):
@@ -376,6 +387,17 @@ class MultiprocessScheduler:
             if uid is None:
                 return
             self.spawn_worker(uid, self._data[uid], self._slots.take())
+
+    def _open_later(self) -> None:
+        """See in a while whether more slots are worth it."""
+        if self._opening is not None and self.phase is Phase.RUNNING:
+            due = self.loop.now() + self._opening.wait_s
+            self._next_opening = self.loop.call_at(due, self._open_more)
+
+    def _open_more(self) -> None:
+        self._next_opening = None
+        if self._opening is not None:
+            self._slots.open(self._opening.look(self.loop.now(), cores_idle_s()))
 
     def _look_ahead(self, who: LayOut, depth: int) -> None:
         """Lay *depth* units out for slots that have begun with one, if there are enough for all."""
@@ -425,6 +447,8 @@ class MultiprocessScheduler:
         """Collect *worker* and start what continues it where it ran."""
         slot, uid = worker.slot, worker.uid
         self._forget(slot)
+        if self._opening is not None:
+            self._opening.unit_ended()
         if self.lay_out is not None:
             self._ahead.ended(slot, self.loop.now())
             self._be_ready(self._ahead.keep(slot, self.lay_out.laid_out(slot)))

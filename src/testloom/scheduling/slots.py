@@ -8,13 +8,16 @@ import heapq
 class Slots:
     """*count* places, numbered from 0. The lowest free number is given out first.
 
-    A slot is given to one holder at a time: drivers derive ports and file names from it.
+    A slot is given to one holder at a time: drivers derive ports and file names from it.  Those that
+    are `shut` are not given out.
     """
 
     def __init__(self, count: int) -> None:
         if count < 1:
             raise ValueError(f"a run needs at least 1 slot, not {count}")
         self.count = count
+        self.shut = 0
+        """How many have not been opened yet: those with the highest numbers."""
         self._free = list(range(count))
         self._is_free = [True] * count
 
@@ -25,10 +28,21 @@ class Slots:
     @property
     def busy(self) -> int:
         """How many slots are taken."""
-        return self.count - len(self._free)
+        return self.count - self.shut - len(self._free)
+
+    def shut_all_but(self, count: int) -> None:
+        """Leave only the first *count* open; to be called while none is taken."""
+        self.shut = max(0, self.count - max(1, count))
+        self._free = list(range(self.count - self.shut))
+
+    def open(self, more: int) -> None:
+        """Open *more* of those that are shut, or as many as there are."""
+        for _ in range(min(more, self.shut)):
+            heapq.heappush(self._free, len(self._is_free) - self.shut)
+            self.shut -= 1
 
     def add(self) -> int:
-        """Add a slot, which is free; return its number."""
+        """Add a slot, which is free; return its number.  None may be shut."""
         slot = len(self._is_free)
         self._is_free.append(True)
         heapq.heappush(self._free, slot)
@@ -61,3 +75,4 @@ class Slots:
         if self._is_free[slot]:
             raise ValueError(f"slot {slot} is free")
         self.count -= 1
+        self.open(1)  # in its place

@@ -26,7 +26,8 @@ from testloom.processes import signals
 from testloom.processes.keys import Keys
 from testloom.processes.loop import EventLoop, Timer
 from testloom.processes.memory import MemoryWatch
-from testloom.scheduling import MultiprocessScheduler, Phase
+from testloom.scheduling import MultiprocessScheduler, Phase, available_cores
+from testloom.scheduling.opening import Opening
 from testloom.scheduling.worker import Worker
 from testloom.suite.attempts import Attempts, Retrying, set_aside
 from testloom.suite.carrying import Carry
@@ -207,6 +208,10 @@ class _Run:
         # Else one more test might run after the failure that is one too many.
         if not self._policy.counts_failures:
             self._scheduler.lay_out = workers.lays_out
+        cores = available_cores()
+        is_here = settings.distributor is None and not settings.in_process
+        if is_here and self._info.jobs > cores:
+            self._scheduler.open_slots_by(Opening(cores))
         return workers
 
     def begin(self) -> None:
