@@ -373,7 +373,7 @@ class MultiprocessScheduler:
             self._open_later()
         if self.lay_out is None or self.phase is not Phase.RUNNING:
             return
-        if self._ahead and not self._admission.has_more_than(self._slots.count):
+        if self._ahead and not self._admission.has_more_than(self._slots.opened):
             # What is left is better started in its order, wherever there is a slot.
             for slot in self._ahead.slots():
                 self._take_back(slot)
@@ -409,7 +409,7 @@ class MultiprocessScheduler:
             for count in range(self._ahead.count(slot), depth):
                 # A slot stays with a test whose next fragment follows at once.
                 is_bound = self._ready.continues(uid)
-                if is_bound or not self._admission.has_more_than((count + 2) * self._slots.count):
+                if is_bound or not self._admission.has_more_than((count + 2) * self._slots.opened):
                     break
                 uid = self._ready.take()
                 if not who.lay_out(uid, self._data[uid], slot):

@@ -26,9 +26,14 @@ class Slots:
         return bool(self._free)
 
     @property
+    def opened(self) -> int:
+        """How many slots are not shut."""
+        return self.count - self.shut
+
+    @property
     def busy(self) -> int:
         """How many slots are taken."""
-        return self.count - self.shut - len(self._free)
+        return self.opened - len(self._free)
 
     def shut_all_but(self, count: int) -> None:
         """Leave only the first *count* open; to be called while none is taken."""

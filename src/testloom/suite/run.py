@@ -208,11 +208,14 @@ class _Run:
         # Else one more test might run after the failure that is one too many.
         if not self._policy.counts_failures:
             self._scheduler.lay_out = workers.lays_out
-        cores = available_cores()
-        is_here = settings.distributor is None and not settings.in_process
-        if is_here and self._info.jobs > cores:
-            self._scheduler.open_slots_by(Opening(cores))
+        if settings.distributor is None and not settings.in_process:
+            self._open_slots(available_cores())
         return workers
+
+    def _open_slots(self, cores: int) -> None:
+        """Open more slots than *cores* when they help; at once if there is one for each fragment."""
+        if cores < self._info.jobs < len(self._plan.owners):
+            self._scheduler.open_slots_by(Opening(cores))
 
     def begin(self) -> None:
         """Tell everybody; give the tests that cannot run their results."""
