@@ -12,7 +12,7 @@ from testloom.discovery.yaml_values import Builder, Composer
 
 WORDS = st.sampled_from(
     [
-        *(
+        *[
             "driver",
             "a",
             "case_x",
@@ -26,15 +26,14 @@ WORDS = st.sampled_from(
             "e3",
             "_",
             "x-y",
-        ),
-        *(
             "run.sh",
             "a/b",
+        ],
+        *[
             "(if",
             "it's)",
             "x,",
             "-",
-            "- -",
             "?",
             "=",
             "<<",
@@ -42,8 +41,23 @@ WORDS = st.sampled_from(
             '"q"',
             "1",
             "1e3",
-        ),
-        *("#", "a#b", "&x", "*x", "!x", "%x", "[x]", "{x}", "|", "@", "`", "é", "a:b", "x:", ""),
+            "#",
+            "a#b",
+            "&x",
+            "*x",
+            "!x",
+            "%x",
+            "[x]",
+            "{x}",
+            "|",
+            "@",
+            "`",
+            "é",
+            "a:b",
+            "x:",
+        ],
+        "",
+        "- -",
     ]
 )
 GLUE = st.sampled_from(

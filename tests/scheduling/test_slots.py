@@ -89,13 +89,6 @@ def test_those_that_are_shut_are_not_given_out_until_they_are_opened() -> None:
     assert (slots.take(), bool(slots), slots.busy, slots.shut) == (4, False, 5, 0)
 
 
-def test_one_is_always_open() -> None:
-    slots = Slots(2)
-    slots.shut_all_but(0)
-
-    assert (slots.take(), bool(slots)) == (0, False)
-
-
 def test_another_one_is_opened_in_the_place_of_one_that_is_retired() -> None:
     slots = Slots(3)
     slots.shut_all_but(1)

@@ -1,7 +1,8 @@
 r"""Loads a YAML file that anybody may have written into plain Python values.
 
 PyYAML's C parser makes the nodes; the values are made here, by `yaml_values`, from a short list of
-tags: no tag runs code.  (Files that need no parser get none, see `yaml_words`.)  What differs from `yaml.safe_load`, on purpose:
+tags: no tag runs code.  What needs no parser is left to `yaml_words`.  What differs from
+`yaml.safe_load`, on purpose:
 
 - files are regular, small and UTF-8 (`yaml_file`), and stay small once loaded (`yaml_limits`);
 - a key that occurs twice in a mapping is an error;

@@ -37,6 +37,7 @@ from testloom.drivers.refiners import RefiningChain
 from testloom.model.errors import TestAbortWithError
 from testloom.model.outcome import Exited, Killed, NotStarted, ProgramEnd, headline
 from testloom.model.status import signal_name
+from testloom.processes.files import read_whole
 from testloom.processes.launcher import GRACE_S, Program, ProgramRun
 from testloom.processes.launcher import run as run_program
 
@@ -192,8 +193,7 @@ class CommandDriver(DiffTestDriver):
 
     def _content(self, path: str) -> bytes:
         try:
-            with open(path, "rb") as file:
-                return file.read()
+            return read_whole(path)
         except FileNotFoundError as error:
             if self.rewrite_baseline:
                 return b""

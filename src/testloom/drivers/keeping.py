@@ -25,7 +25,7 @@ from testloom.model.kept import (
 )
 from testloom.model.names import path_for
 from testloom.model.result import TestResult
-from testloom.processes.files import write_whole
+from testloom.processes.files import read_whole, write_whole
 from testloom.processes.launcher import Program
 
 _MOST_PROGRAMS: Final = 50
@@ -113,8 +113,7 @@ class Keeping:
 def digest_of(path: str) -> str:
     """Return the digest of the file *path*; empty if it cannot be read."""
     try:
-        with open(path, "rb") as file:
-            return digest(file.read())
+        return digest(read_whole(path))
     except (OSError, ValueError):
         return ""
 
@@ -125,8 +124,7 @@ def like(path: str, new: bytes) -> bytes:
     For outputs that are compared without regard to them: to accept one must not change them.
     """
     try:
-        with open(path, "rb") as file:
-            old = file.read()
+        old = read_whole(path)
     except OSError:
         return new
     lines = old.count(b"\n")

@@ -288,7 +288,7 @@ class _Watch:
                 events = self._poller.poll(wait_s * 1000)
                 paused_s = self._paused_for(wait_s)
                 until = None if until is None else until + paused_s
-                if (is_up or (left_s <= 0 and not events)) and not self._is_over(events):
+                if (is_up or (left_s <= 0 and not events)) and not self._tell_of_end(events):
                     return False  # there may be more to read, but there always may
             for fd, _event in events:
                 if fd == self._pidfd:
@@ -300,7 +300,7 @@ class _Watch:
                 return False
         return True
 
-    def _is_over(self, events: list[tuple[int, int]]) -> bool:
+    def _tell_of_end(self, events: list[tuple[int, int]]) -> bool:
         return any(fd == self._pidfd for fd, _event in events)
 
     def _paused_for(self, waited_s: float) -> float:

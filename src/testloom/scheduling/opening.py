@@ -25,49 +25,46 @@ _IDLE: Final = 0.2
 
 
 class Opening:
-    """Opens the slots of a run with *cores*, as many at first as there are of these.
+    """Says when to open more slots in a run that has *cores*.
 
     Attributes:
+        cores: how many there are, and so how many slots to begin with.
         wait_s: how long to wait, from the last look or the beginning, before the next `look`.
     """
 
     def __init__(self, cores: int) -> None:
-        self.slots = max(1, cores)
-        """How many are open."""
+        self.cores = cores
         self.wait_s = FIRST_LOOK_S
-        self._cores = self.slots
-        self._ended = 0
+        self._has_ended = False
+        """Whether a unit has, since the last look."""
         self._window: tuple[float, float] | None = None
         """When the cores have been looked at for the first time since, and their idle time then."""
 
     def unit_ended(self) -> None:
         """Note that a unit has ended."""
-        self._ended += 1
+        self._has_ended = True
 
-    def look(self, now: float, idle_s: float | None) -> int:
-        """Return how many more slots to open.
+    def look(self, now: float, idle_s: float | None) -> bool:
+        """Tell whether to open more slots.
 
         Args:
             now: an instant, in seconds.
             idle_s: for how long the cores have been idle until then, all together; None if nobody
                 knows.
         """
-        if idle_s is None or not self._ended:
-            return self._open()
-        self._ended = 0
+        if idle_s is None or not self._has_ended:
+            return self._soon_again()
+        self._has_ended = False
         window, self._window = self._window, (now, idle_s)
         if window is None:
             self.wait_s = WINDOW_S
-            return 0
+            return False
         since, idle_before_s = window
-        if idle_s - idle_before_s > _IDLE * self._cores * (now - since):
-            return self._open()
+        if idle_s - idle_before_s > _IDLE * self.cores * (now - since):
+            return self._soon_again()
         self.wait_s = min(2 * self.wait_s, LONGEST_S)
-        return 0
+        return False
 
-    def _open(self) -> int:
-        """Open as many more as there are, and look again soon."""
-        more = self.slots
-        self.slots += more
+    def _soon_again(self) -> bool:
         self.wait_s, self._window = FIRST_LOOK_S / 4, None
-        return more
+        return True

@@ -172,9 +172,12 @@ class MultiprocessScheduler:
             self.parallelism = len(self.workers)
 
     def open_slots_by(self, opening: Opening) -> None:
-        """Open only as many slots as *opening* says; to be called before anything has been started."""
+        """Open a slot a core, and more when *opening* says so, see `testloom.scheduling.opening`.
+
+        To be called before anything has been started.
+        """
         self._opening = opening
-        self._slots.shut_all_but(opening.slots)
+        self._slots.shut_all_but(opening.cores)
 
     def set_limit(self, name: str, limit: int) -> None:
         """Let there be *limit* of what needs call *name* from now on.
@@ -396,8 +399,8 @@ class MultiprocessScheduler:
 
     def _open_more(self) -> None:
         self._next_opening = None
-        if self._opening is not None:
-            self._slots.open(self._opening.look(self.loop.now(), cores_idle_s()))
+        if self._opening is not None and self._opening.look(self.loop.now(), cores_idle_s()):
+            self._slots.open(self._slots.opened)
 
     def _look_ahead(self, who: LayOut, depth: int) -> None:
         """Lay *depth* units out for slots that have begun with one, if there are enough for all."""

@@ -37,11 +37,11 @@ class Slots:
 
     def shut_all_but(self, count: int) -> None:
         """Leave only the first *count* open; to be called while none is taken."""
-        self.shut = max(0, self.count - max(1, count))
+        self.shut = max(0, self.count - count)
         self._free = list(range(self.count - self.shut))
 
     def open(self, more: int) -> None:
-        """Open *more* of those that are shut, or as many as there are."""
+        """Open *more* slots, or as many as are shut."""
         for _ in range(min(more, self.shut)):
             heapq.heappush(self._free, len(self._is_free) - self.shut)
             self.shut -= 1

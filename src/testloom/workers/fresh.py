@@ -17,7 +17,7 @@ import socket
 import sys
 import types
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from e3.collection.dag import DAG
@@ -28,6 +28,9 @@ from testloom.processes.nursery import Nursery
 from testloom.processes.system import new_env
 from testloom.workers import messages, warm_process
 from testloom.workers.messages import Order
+
+if TYPE_CHECKING:
+    from e3.env import Env
 
 _MAIN_ALIAS: Final = "__testloom_main__"
 _ENV_OF_PROCESS: Final = frozenset({"environ", "cwd"})
@@ -176,7 +179,7 @@ def _packed(env: Any) -> dict[str, bytes]:
     return packed
 
 
-def _unpacked(packed: dict[str, bytes]) -> Any:
+def _unpacked(packed: dict[str, bytes]) -> Env:
     env = new_env()
     known = env.to_dict()
     for name, data in packed.items():
